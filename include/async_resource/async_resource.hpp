@@ -1,0 +1,180 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_ASYNC_RESOURCE_HPP
+#define ASYNC_RESOURCE_ASYNC_RESOURCE_HPP
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+#include <async_resource/concepts.hpp>
+#include <async_resource/detail/access.hpp>
+#include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/home.hpp>
+#include <async_resource/detail/home_place.hpp>
+#include <async_resource/detail/invoke.hpp>
+#include <async_resource/detail/operation.hpp>
+
+namespace asyncres {
+inline namespace v0 {
+
+/// Puts a resource that only one thread may touch at a time behind an `asio::strand`.
+/**
+ * The strand is the resource's *home*: it lives there, every function that uses it runs there, alone, and it is
+ * destroyed there. A use is one asynchronous operation, see async_invoke().
+ *
+ * An object of this class is a handle, as cheap to copy as an `asio::strand`. Copies name the same resource, which goes
+ * when the last of them has gone and the last operation has run: home destroys it then. If home's execution context is
+ * shut down first, the resource is destroyed with it, operations still queued are destroyed with their handlers, and
+ * later ones complete with `errc::closed`. A moved-from handle may only be assigned to or destroyed.
+ *
+ * @tparam Executor What the strand is made of: an Asio executor that can `require(blocking.never)`.
+ * @tparam Resource Anything. Need not be movable, copyable or default-constructible.
+ *
+ * @par Thread Safety
+ * Distinct handles: safe. One handle: its `const` members may be called concurrently.
+ *
+ * @par Example
+ * @snippet 1_basics/counter.cpp counter
+ */
+template <asio::execution::executor Executor, class Resource>
+class async_resource {
+  static_assert(std::is_object_v<Resource> && !std::is_array_v<Resource> && !std::is_const_v<Resource>,
+                "async_resource: Resource must be a plain object type");
+  static_assert(detail::can_post<Executor>,
+                "async_resource: Executor must support require(blocking.never), or functions could run inside the "
+                "initiating function: take asio::any_io_executor, or a context's own executor");
+
+ public:
+  /// Home: where the resource lives and functions run.
+  using executor_type = asio::strand<Executor>;
+  /// What the strand is made of, and where a handler without an executor of its own is called.
+  using inner_executor_type = Executor;
+  using resource_type = Resource;
+
+  /// Rebinds the handle to another inner executor, for `as_default_on_t` and its like.
+  template <class OtherExecutor>
+  struct rebind_executor {
+    using other = async_resource<OtherExecutor, Resource>;
+  };
+  // as_default_on_t adapts executor_type, a strand. What it adapts it with belongs on the executor inside.
+  template <template <class> class Adapter, class InnerExecutor>
+    requires requires { typename Adapter<asio::strand<InnerExecutor>>::default_completion_token_type; }
+  struct rebind_executor<Adapter<asio::strand<InnerExecutor>>> {
+    using other = async_resource<Adapter<InnerExecutor>, Resource>;
+  };
+
+  /// Constructs the resource, in place, in the calling thread.
+  /**
+   * @param where An executor convertible to `Executor`, or an execution context: a strand is made of it; or a strand of
+   * such an executor, which is then shared with whatever else runs on it.
+   * @param args  What the resource is constructed from: `Resource(args...)`, or `Resource{args...}` for an aggregate.
+   *
+   * @par Exceptions What constructing the resource or allocating may throw.
+   */
+  template <class E, class... Args>
+    requires detail::home_for<E, Executor> && detail::makes<Resource, Args...>
+  explicit async_resource(E&& where, Args&&... args)
+      : async_resource(detail::adopt_strand, detail::strand_on<Executor>(std::forward<E>(where)),
+                       std::forward<Args>(args)...) {}
+
+  /// Home. Not to be asked for once its execution context has been shut down, like any executor.
+  [[nodiscard]] executor_type get_executor() const noexcept { return home_->strand(); }
+
+  /// The executor that home is made of. Not to be asked for once its execution context has been shut down.
+  [[nodiscard]] inner_executor_type get_inner_executor() const noexcept {
+    return home_->strand().get_inner_executor();
+  }
+
+  /// Run a function against the resource, alone, and come back with its result.
+  /**
+   * Initiating function: returns at once. `function(resource)` runs at home and never overlaps another function of
+   * this resource; functions submitted from one thread start in that order. The operation completes when:
+   * @li the function returned, or threw;
+   * @li home was found to be gone.
+   *
+   * A function of the form `R(Resource&)` completes with `(exception_ptr[, R])`, one of the form
+   * `R(Resource&, error_code&)` with `(error_code[, R])`: a `std::system_error` that it throws gives its code,
+   * `std::bad_alloc` gives `not_enough_memory`, anything else `errc::exception`. On failure the result is `R()`.
+   *
+   * The result comes away from home, so it must be a value: default-constructible and movable, no reference, and no
+   * pointer, `reference_wrapper` or borrowed view unless `may_leave_home` says so.
+   *
+   * @param function Decay-copied; called at most once, at home; destroyed at home.
+   * @param token    The completion token. By default, and for `asio::deferred`, the operation itself is returned, to be
+   *                 awaited or started with another token. It is `[[nodiscard]]`, move-only, and holds a handle.
+   *
+   * @par Completion Signature
+   * `void(std::exception_ptr[, R])` or `void(std::error_code[, R])`
+   *
+   * @par Executor
+   * The handler's associated executor, else the inner executor. Never inside this function, never while the resource is
+   * held. Work is tracked on both until then.
+   *
+   * @par Per-Operation Cancellation
+   * None.
+   *
+   * @par Errors
+   * What the function throws or sets. `errc::closed` if home's execution context has been shut down: then through the
+   * handler's immediate executor if it has one, else its associated executor, else `asio::system_executor`.
+   *
+   * @par Object Lifetimes
+   * The handle may be dropped at once; what the function refers to may not. If the handler's execution context is shut
+   * down before completion, the handler is destroyed uncalled, the function still runs, and its result is destroyed at
+   * home.
+   *
+   * @par Thread Safety
+   * May be called concurrently on one handle.
+   *
+   * @par Exceptions
+   * What copying the function or allocating may throw; then nothing has been submitted.
+   *
+   * @par Example
+   * @snippet 1_basics/counter.cpp ask
+   */
+  template <class Function, class Token = detail::default_token_t<Executor>>
+  auto async_invoke(Function&& function, Token&& token = Token()) const {
+    static_assert(operation_on<Function, Resource>,
+                  "async_resource: the function does not fit: it must be callable as f(Resource&) or "
+                  "f(Resource&, std::error_code&)");
+    if constexpr (operation_on<Function, Resource>) {
+      using initiation = detail::initiate_invoke<home_type, std::decay_t<Function>>;
+      return detail::initiate<typename initiation::outcome_type::signature>(
+          initiation(home_, std::forward<Function>(function)), std::forward<Token>(token));
+    }
+  }
+
+  /// Handles are equal if they name the same resource.
+  friend bool operator==(const async_resource&, const async_resource&) = default;
+
+ private:
+  using home_type = detail::home<Executor, Resource>;
+  friend struct detail::access;
+
+  template <class... Args>
+  async_resource(detail::adopt_strand_t, executor_type strand, Args&&... args)
+      : home_(new home_type(std::move(strand), std::forward<Args>(args)...)) {}
+
+  detail::home_ref<home_type> home_;
+};
+
+/// Makes an async_resource, and deduces its executor.
+/**
+ * @param where An executor, an execution context, or a strand, which is then shared: the resource's executor is the one
+ * that the strand is made of.
+ * @param args  What the resource is constructed from.
+ */
+template <class Resource, class ExecutorOrContext, class... Args>
+  requires detail::home_place<ExecutorOrContext> && detail::makes<Resource, Args...>
+[[nodiscard]] auto make_async_resource(ExecutorOrContext&& where, Args&&... args) {
+  using executor = detail::executor_of<ExecutorOrContext>;
+  return detail::access::make<async_resource<executor, Resource>>(
+      detail::share_or_make_strand(std::forward<ExecutorOrContext>(where)), std::forward<Args>(args)...);
+}
+
+}  // namespace v0
+}  // namespace asyncres
+
+#endif  // ASYNC_RESOURCE_ASYNC_RESOURCE_HPP

@@ -1,0 +1,33 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_DETAIL_ACCESS_HPP
+#define ASYNC_RESOURCE_DETAIL_ACCESS_HPP
+
+#include <utility>
+
+#include <async_resource/detail/home_place.hpp>
+
+namespace asyncres {
+inline namespace v0 {
+namespace detail {
+
+// What the parts of the library may ask of a handle, and users may not.
+struct access {
+  template <class Handle, class... Args>
+  static Handle make(typename Handle::executor_type strand, Args&&... args) {
+    return Handle(adopt_strand, std::move(strand), std::forward<Args>(args)...);
+  }
+
+  template <class Handle>
+  static const auto& home(const Handle& handle) noexcept {
+    return handle.home_;
+  }
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace asyncres
+
+#endif  // ASYNC_RESOURCE_DETAIL_ACCESS_HPP

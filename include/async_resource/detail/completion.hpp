@@ -1,0 +1,147 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_DETAIL_COMPLETION_HPP
+#define ASYNC_RESOURCE_DETAIL_COMPLETION_HPP
+
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/context_registry.hpp>
+#include <async_resource/detail/executor.hpp>
+#include <async_resource/detail/one_shot.hpp>
+#include <async_resource/detail/reserved_memory.hpp>
+
+namespace asyncres {
+inline namespace v0 {
+namespace detail {
+
+// The way back: a handler waiting for an outcome, its executor kept at work, and the memory that carries both there.
+//
+//   waiting   enrolled with the handler's context, whose shutdown destroys the handler and nothing else
+//   posted    deliver() has sent it to the handler's executor
+//   called    complete() there: frees the block, then calls the handler
+//   dropped   that context was shut down before: the handler is destroyed, then on_dropped() decides about the outcome
+//
+// Fallback is the executor for a handler without one, and the one from which to reach an executor that cannot post.
+template <class Handler, class Fallback, class Outcome>
+class completion : public context_member {
+ public:
+  using handler_executor = asio::associated_executor_t<Handler, Fallback>;
+
+  completion(Handler&& handler, const Fallback& fallback)
+      : completion(asio::get_associated_executor(handler, fallback), handler, fallback) {}
+
+ protected:
+  ~completion() = default;
+
+  // In the thread that has the outcome. The last thing to be done with the object.
+  void deliver() noexcept {
+    if constexpr (can_post<handler_executor>) {
+      if (context_pin pin(registry_, *this); pin)
+        send([&] { post_to(*work_, delivery(*this), memory_); });
+      else
+        forget();
+    } else {
+      send([&] { post_to(fallback_, hop(*this), memory_); });
+    }
+  }
+
+  // No outcome will ever come: destroys the handler and the operation, whichever thread this is.
+  void give_up() noexcept {
+    if (const std::optional<Handler> handler = take_handler())
+      this->destroy();
+    else
+      forget();
+  }
+
+  Outcome& result() noexcept { return outcome_; }
+
+  // The handler was destroyed with its context, and the outcome is still there. Destroys the operation.
+  virtual void on_dropped() noexcept = 0;
+  // Lets go of what only the way back needed. Called before the handler.
+  virtual void on_delivered() noexcept = 0;
+
+ private:
+  void complete() {
+    // All of it leaves the block before the handler runs, so that what the handler starts may have the memory.
+    [[maybe_unused]] const auto work = std::move(work_);
+    Handler handler = std::move(*handler_);
+    Outcome outcome = std::move(outcome_);
+    on_delivered();
+    this->destroy();
+    std::move(outcome).pass_to(std::move(handler));
+  }
+
+  void dropped() noexcept {
+    drop_handler();
+    on_dropped();
+  }
+
+  // From the fallback executor to one that may run functions inside `execute`: off the strand, that does no harm.
+  void leave_strand() {
+    if (context_pin pin(registry_, *this); pin)
+      asio::prefer(*work_, asio::execution::blocking.never).execute(delivery(*this));
+    else
+      forget();
+  }
+
+  void strand_gone() noexcept { give_up(); }
+
+  using delivery = one_shot<completion, &completion::complete, &completion::dropped>;
+  using hop = one_shot<completion, &completion::leave_strand, &completion::strand_gone>;
+
+  completion(const handler_executor& executor, Handler& handler, const Fallback& fallback)
+      : handler_(std::move(handler)),
+        work_(track_work(executor)),
+        fallback_(fallback),
+        registry_(registry_of(context_of(executor))) {
+    if (registry_) registry_->enrol(*this);
+  }
+
+  template <class Send>
+  static void send(Send&& function) noexcept {
+    try {
+      function();
+    } catch (...) {
+      // The executor could not take it, and has destroyed it: dropped() has seen to the rest.
+    }
+  }
+
+  void forget() noexcept {
+    outcome_.reset();
+    context_registry::leave(registry_, *this);
+  }
+
+  // Unless shutdown has it. What becomes of the handler then happens with nothing pinned: it may own its context.
+  std::optional<Handler> take_handler() noexcept {
+    const context_pin pin(registry_, *this);
+    if (!pin) return std::nullopt;
+    work_.reset();
+    return std::exchange(handler_, std::nullopt);
+  }
+
+  void drop_handler() noexcept {
+    handler_.reset();
+    work_.reset();
+  }
+
+  void on_context_shutdown() noexcept final { drop_handler(); }
+
+  std::optional<Handler> handler_;
+  std::optional<tracked_executor<handler_executor>> work_;
+  Fallback fallback_;
+  std::shared_ptr<context_registry> registry_;
+  Outcome outcome_;
+  reserved_memory memory_;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace asyncres
+
+#endif  // ASYNC_RESOURCE_DETAIL_COMPLETION_HPP

@@ -1,0 +1,110 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_DETAIL_DOUBLE_DISPATCH_HPP
+#define ASYNC_RESOURCE_DETAIL_DOUBLE_DISPATCH_HPP
+
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <async_resource/concepts.hpp>
+#include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/block.hpp>
+#include <async_resource/detail/completion.hpp>
+#include <async_resource/detail/executor.hpp>
+#include <async_resource/detail/one_shot.hpp>
+#include <async_resource/detail/reserved_memory.hpp>
+
+namespace asyncres {
+inline namespace v0 {
+namespace detail {
+
+// The executor itself, or what a strand is made of.
+template <class Executor>
+const Executor& beneath_strand(const Executor& executor) noexcept {
+  return executor;
+}
+template <class Executor>
+Executor beneath_strand(const asio::strand<Executor>& strand) noexcept {
+  return strand.get_inner_executor();
+}
+
+template <class Executor>
+using beneath_strand_t = std::decay_t<decltype(detail::beneath_strand(std::declval<const Executor&>()))>;
+
+// A function on its way to an executor, and back: the same block serves both ways.
+template <class Fallback, class Function, class Outcome, class Handler>
+class double_dispatch_task final : public completion<Handler, Fallback, Outcome> {
+  using base = completion<Handler, Fallback, Outcome>;
+  using allocator_type = asio::associated_allocator_t<Handler>;
+
+ public:
+  double_dispatch_task(const allocator_type& allocator, const Fallback& fallback, Function&& function,
+                       Handler&& handler)
+      : base(std::move(handler), fallback), allocator_(allocator), function_(std::move(function)) {}
+
+  template <class Executor>
+  void send_to(const Executor& executor) {
+    post_to(executor, one_shot<double_dispatch_task, &double_dispatch_task::run, &double_dispatch_task::abandon>(*this),
+            memory_);
+  }
+
+ private:
+  void run() {
+    this->result().capture(std::move(*function_));
+    function_.reset();
+    this->deliver();
+  }
+
+  void abandon() noexcept {
+    function_.reset();
+    this->give_up();
+  }
+
+  void on_delivered() noexcept override {}
+  void on_dropped() noexcept override { destroy(); }
+  void destroy() noexcept override { destroy_block(this, allocator_type(allocator_)); }
+
+  [[no_unique_address]] allocator_type allocator_;
+  std::optional<Function> function_;
+  reserved_memory memory_;
+};
+
+// The initiation of double_dispatch: what it needs, until there is a handler.
+template <class Executor, class Function>
+class initiate_double_dispatch {
+ public:
+  using outcome_type = typename outcome_of_call<Function>::type;
+  using executor_type = beneath_strand_t<Executor>;
+
+  template <class F>
+  initiate_double_dispatch(const Executor& executor, F&& function)
+      : executor_(executor), function_(std::forward<F>(function)) {}
+
+  executor_type get_executor() const noexcept { return detail::beneath_strand(executor_); }
+
+  template <class Handler>
+  void operator()(Handler&& handler) {
+    using handler_type = std::decay_t<Handler>;
+    using task_type = double_dispatch_task<executor_type, Function, outcome_type, handler_type>;
+
+    handler_type local(std::forward<Handler>(handler));
+    const auto allocator = asio::get_associated_allocator(local);
+    const Executor executor = std::move(executor_);  // The task may be through, and this destroyed, before send_to() is.
+    auto* const task = make_block<task_type>(allocator, allocator, executor_type(detail::beneath_strand(executor)),
+                                             std::move(function_), std::move(local));
+    task->send_to(executor);
+  }
+
+ private:
+  Executor executor_;
+  Function function_;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace asyncres
+
+#endif  // ASYNC_RESOURCE_DETAIL_DOUBLE_DISPATCH_HPP

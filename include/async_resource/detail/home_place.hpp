@@ -1,0 +1,82 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_DETAIL_HOME_PLACE_HPP
+#define ASYNC_RESOURCE_DETAIL_HOME_PLACE_HPP
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+#include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/executor.hpp>
+
+namespace asyncres {
+inline namespace v0 {
+namespace detail {
+
+template <class T>
+concept execution_context = std::is_convertible_v<std::remove_cvref_t<T>&, asio::execution_context&> &&
+                            requires { typename std::remove_cvref_t<T>::executor_type; };
+
+template <class T>
+concept strand = is_strand<std::remove_cvref_t<T>>;
+
+template <class Resource, class... Args>
+concept makes = std::is_constructible_v<Resource, Args...> ||
+                (std::is_aggregate_v<Resource> && requires(Args&&... args) { Resource{std::forward<Args>(args)...}; });
+
+// Where a home made of Executor can be: see the constructor of async_resource.
+template <class E, class Executor>
+concept home_for =
+    std::is_convertible_v<E, Executor> ||
+    (execution_context<E> && std::is_convertible_v<typename std::remove_cvref_t<E>::executor_type, Executor>) ||
+    (strand<E> && std::is_convertible_v<typename std::remove_cvref_t<E>::inner_executor_type, Executor>);
+
+template <class Executor, class E>
+  requires home_for<E, Executor>
+asio::strand<Executor> strand_on(E&& where) {
+  if constexpr (std::is_convertible_v<E, Executor>)
+    return asio::strand<Executor>(static_cast<Executor>(std::forward<E>(where)));
+  else if constexpr (execution_context<E>)
+    return asio::strand<Executor>(static_cast<Executor>(where.get_executor()));
+  else
+    return asio::strand<Executor>(std::forward<E>(where));
+}
+
+template <class E>
+struct executor_at {
+  using type = E;
+};
+template <execution_context E>
+struct executor_at<E> {
+  using type = typename E::executor_type;
+};
+template <strand E>
+struct executor_at<E> {
+  using type = typename E::inner_executor_type;
+};
+
+template <class E>
+concept home_place = execution_context<E> || asio::execution::executor<std::remove_cvref_t<E>>;
+
+template <home_place E>
+using executor_of = typename executor_at<std::remove_cvref_t<E>>::type;
+
+template <home_place E>
+asio::strand<executor_of<E>> share_or_make_strand(E&& where) {
+  if constexpr (strand<E>)
+    return std::forward<E>(where);
+  else
+    return strand_on<executor_of<E>>(std::forward<E>(where));
+}
+
+struct adopt_strand_t {};
+inline constexpr adopt_strand_t adopt_strand{};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace asyncres
+
+#endif  // ASYNC_RESOURCE_DETAIL_HOME_PLACE_HPP

@@ -1,0 +1,112 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_DETAIL_OUTCOME_HPP
+#define ASYNC_RESOURCE_DETAIL_OUTCOME_HPP
+
+#include <concepts>
+#include <exception>
+#include <functional>
+#include <new>
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <async_resource/error.hpp>
+
+namespace asyncres {
+inline namespace v0 {
+namespace detail {
+
+struct no_value {};
+
+template <class Disposition, class Result>
+struct completion_signature {
+  using type = void(Disposition, Result);
+};
+template <class Disposition>
+struct completion_signature<Disposition, void> {
+  using type = void(Disposition);
+};
+
+inline std::error_code to_error_code(const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::system_error& e) {
+    return e.code();
+  } catch (const std::bad_alloc&) {
+    return make_error_code(std::errc::not_enough_memory);
+  } catch (...) {
+    return errc::exception;
+  }
+}
+
+// What a function came to: how it ended (Disposition: std::exception_ptr or std::error_code), and what it returned.
+template <class Disposition, class Result>
+class outcome {
+ public:
+  using signature = typename completion_signature<Disposition, Result>::type;
+
+  // What is left to do at home, should nobody receive it.
+  static constexpr bool is_trivial = std::is_void_v<Result> || std::is_trivially_destructible_v<Result>;
+
+  outcome() = default;
+  explicit outcome(std::error_code error) { set_error(error); }
+
+  // Calls the function and keeps how it ends. An error_code function is given the code to set, as its last argument.
+  template <class Function, class... Args>
+  void capture(Function&& function, Args&&... args) noexcept {
+    try {
+      if constexpr (std::same_as<Disposition, std::error_code>)
+        keep(std::forward<Function>(function), std::forward<Args>(args)..., disposition_);
+      else
+        keep(std::forward<Function>(function), std::forward<Args>(args)...);
+    } catch (...) {
+      if constexpr (std::same_as<Disposition, std::error_code>)
+        disposition_ = to_error_code(std::current_exception());
+      else
+        disposition_ = std::current_exception();
+    }
+  }
+
+  void set_error(std::error_code error) noexcept {
+    if constexpr (std::same_as<Disposition, std::error_code>)
+      disposition_ = error;
+    else
+      disposition_ = std::make_exception_ptr(std::system_error(error));
+  }
+
+  void reset() noexcept {
+    disposition_ = Disposition();
+    value_.reset();
+  }
+
+  // Calls the handler with it, from here: (disposition) or (disposition, result).
+  template <class Handler>
+  void pass_to(Handler&& handler) && {
+    if constexpr (std::is_void_v<Result>)
+      std::forward<Handler>(handler)(std::move(disposition_));
+    else
+      std::forward<Handler>(handler)(std::move(disposition_), value_ ? std::move(*value_) : Result());
+  }
+
+ private:
+  template <class Function, class... Args>
+  void keep(Function&& function, Args&&... args) {
+    if constexpr (std::is_void_v<Result>)
+      std::invoke(std::forward<Function>(function), std::forward<Args>(args)...);
+    else
+      value_.emplace(std::invoke(std::forward<Function>(function), std::forward<Args>(args)...));
+  }
+
+  Disposition disposition_{};
+  std::optional<std::conditional_t<std::is_void_v<Result>, no_value, Result>> value_;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace asyncres
+
+#endif  // ASYNC_RESOURCE_DETAIL_OUTCOME_HPP

@@ -1,0 +1,138 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_HOME_PTR_HPP
+#define ASYNC_RESOURCE_HOME_PTR_HPP
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <async_resource/detail/access.hpp>
+#include <async_resource/detail/home.hpp>
+#include <async_resource/error.hpp>
+
+namespace asyncres {
+inline namespace v0 {
+
+/// Whether an object whose home is gone is left alone rather than destroyed elsewhere. Specialise it with `true` for a
+/// type that can only be destroyed at home.
+template <class T>
+inline constexpr bool leak_when_homeless = false;
+
+template <class T>
+class home_ptr;
+
+template <class T, class Handle, class... Args>
+[[nodiscard]] home_ptr<T> make_home_ptr(const Handle& handle, Args&&... args);
+
+namespace detail {
+
+// An object and, in the same block, the task that destroys it at home.
+template <class T>
+class home_object final : public home_task {
+ public:
+  template <class... Args>
+  explicit home_object(home_ref<home_base> home, Args&&... args)
+      : home_(std::move(home)), object_(std::in_place, std::forward<Args>(args)...) {}
+
+  T& object() noexcept { return *object_; }
+
+  void drop() noexcept {
+    try {
+      if (const auto pin = home_->pin(); pin && home_->submit(*this)) return;
+    } catch (...) {
+      // An executor that cannot even be told: the same as none.
+    }
+    abandon();
+  }
+
+  void run(home_base&) noexcept override { delete this; }
+
+  void abandon() noexcept override {
+    if constexpr (leak_when_homeless<T>)
+      home_ = {};
+    else
+      delete this;
+  }
+
+  void fail(std::error_code) noexcept override { abandon(); }
+
+ private:
+  home_ref<home_base> home_;
+  std::optional<T> object_;
+};
+
+}  // namespace detail
+
+/// A pointer to an object that belongs to a resource's home, and dies there wherever the pointer is dropped.
+/**
+ * Like a `std::unique_ptr`: move-only, may be empty. Dropping it is `noexcept` and never refused: the object is
+ * destroyed on the strand of the resource, as one more entry of its queue. If home's execution context has been shut
+ * down, the object is destroyed where it is dropped, or left alone if `leak_when_homeless<T>`.
+ *
+ * Made by make_home_ptr(). Keeps the resource alive.
+ *
+ * @par Thread Safety
+ * Distinct objects: safe. Shared objects: unsafe. What it points to may be touched at home only, unless it says otherwise.
+ */
+template <class T>
+class home_ptr {
+ public:
+  using element_type = T;
+  using pointer = T*;
+
+  home_ptr() noexcept = default;
+  home_ptr(std::nullptr_t) noexcept {}
+  home_ptr(home_ptr&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  home_ptr& operator=(home_ptr&& other) noexcept {
+    home_ptr(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~home_ptr() { reset(); }
+
+  /// Drops the object.
+  void reset() noexcept {
+    if (auto* const object = std::exchange(object_, nullptr)) object->drop();
+  }
+  void swap(home_ptr& other) noexcept { std::swap(object_, other.object_); }
+
+  [[nodiscard]] T* get() const noexcept { return object_ ? &object_->object() : nullptr; }
+  T& operator*() const noexcept { return object_->object(); }
+  T* operator->() const noexcept { return get(); }
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+  friend bool operator==(const home_ptr& pointer, std::nullptr_t) noexcept { return !pointer; }
+
+ private:
+  template <class U, class Handle, class... Args>
+  friend home_ptr<U> make_home_ptr(const Handle& handle, Args&&... args);
+
+  explicit home_ptr(detail::home_object<T>* object) noexcept : object_(object) {}
+
+  detail::home_object<T>* object_ = nullptr;
+};
+
+/// Makes an object that dies at the home of a resource.
+/**
+ * @param handle The resource's handle.
+ * @param args   What the object is constructed from.
+ *
+ * @par Errors
+ * Throws `std::system_error` with `errc::not_at_home` when called anywhere but on the strand of the resource, and what
+ * constructing the object or allocating may throw.
+ */
+template <class T, class Handle, class... Args>
+home_ptr<T> make_home_ptr(const Handle& handle, Args&&... args) {
+  const auto& home = detail::access::home(handle);
+  if (!home->strand().running_in_this_thread()) throw std::system_error(errc::not_at_home);
+  return home_ptr<T>(new detail::home_object<T>(home, std::forward<Args>(args)...));
+}
+
+}  // namespace v0
+}  // namespace asyncres
+
+#endif  // ASYNC_RESOURCE_HOME_PTR_HPP
