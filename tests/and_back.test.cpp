@@ -106,7 +106,7 @@ TEMPLATE_TEST_CASE("neither function nor handler runs inside the initiating func
   asio::post(home.context(), [&] { submit_here(home.get_executor()); });
   asio::post(resource.get_executor(), [&] { submit_here(resource.get_executor()); });
   asio::post(resource.get_executor(), [&] { submit_here(asio::system_executor()); });
-  submit_here(testing::eager_executor(home.get_executor()));
+  submit_here(testing::eager_executor(home.context()));
   home.join();
   CHECK(inside == 0);
   CHECK(handled == 4);
@@ -124,7 +124,7 @@ TEMPLATE_TEST_CASE("a handler on an executor that can only run functions at once
     on_strand += resource.get_executor().running_in_this_thread();
     ++handled;
   };
-  resource.async_invoke([](int&) {}, asio::bind_executor(testing::eager_executor(home.get_executor()), handler));
+  resource.async_invoke([](int&) {}, asio::bind_executor(testing::eager_executor(home.context()), handler));
   resource.async_invoke([](int&) {},
                         asio::bind_executor(asio::any_completion_executor(home.get_executor()), handler));
   resource.async_invoke([](int&) {}, asio::any_completion_handler<void(std::exception_ptr)>(handler));

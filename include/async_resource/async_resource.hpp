@@ -129,7 +129,8 @@ class async_resource {
    * May be called concurrently on one handle.
    *
    * @par Exceptions
-   * What copying the function or allocating may throw; then nothing has been submitted.
+   * What copying the function or allocating may throw; then nothing has been submitted. What an executor of your own
+   * throws from `execute`; its strand does not survive that, and later operations complete with `errc::closed`.
    *
    * @par Example
    * @snippet 1_basics/counter.cpp ask
@@ -154,7 +155,7 @@ class async_resource {
   friend struct detail::access;
 
   template <class... Args>
-  async_resource(detail::adopt_strand_t, executor_type strand, Args&&... args)
+  async_resource(detail::adopt_strand_t, detail::posting_strand_t<Executor> strand, Args&&... args)
       : home_(new home_type(std::move(strand), std::forward<Args>(args)...)) {}
 
   detail::home_ref<home_type> home_;

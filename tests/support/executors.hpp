@@ -5,17 +5,13 @@
 #ifndef ASYNC_RESOURCE_TESTS_SUPPORT_EXECUTORS_HPP
 #define ASYNC_RESOURCE_TESTS_SUPPORT_EXECUTORS_HPP
 
-#include <asio/any_io_executor.hpp>
 #include <asio/execution.hpp>
 #include <asio/execution_context.hpp>
-#include <asio/query.hpp>
 
 #include <cstddef>
 #include <deque>
 #include <memory>
 #include <new>
-#include <optional>
-#include <stdexcept>
 #include <utility>
 
 namespace testing {
@@ -23,8 +19,7 @@ namespace testing {
 // An executor of a user's own: runs every function at once, where it stands, and cannot be told not to.
 class eager_executor {
  public:
-  explicit eager_executor(const asio::any_io_executor& base) noexcept
-      : context_(&asio::query(base, asio::execution::context)) {}
+  explicit eager_executor(asio::execution_context& context) noexcept : context_(&context) {}
 
   template <class Function>
   void execute(Function&& function) const {

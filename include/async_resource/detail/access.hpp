@@ -15,8 +15,8 @@ namespace detail {
 
 // What the parts of the library may ask of a handle, and users may not.
 struct access {
-  template <class Handle, class... Args>
-  static Handle make(typename Handle::executor_type strand, Args&&... args) {
+  template <class Handle, class Strand, class... Args>
+  static Handle make(Strand strand, Args&&... args) {
     return Handle(adopt_strand, std::move(strand), std::forward<Args>(args)...);
   }
 

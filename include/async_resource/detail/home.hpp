@@ -12,6 +12,7 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/context_registry.hpp>
@@ -45,7 +46,7 @@ class home_base : public context_member {
     try {
       post_drain();
     } catch (...) {
-      take_back(task);
+      take_back(task, watch.dropped());
       throw;
     }
     if (!watch.dropped()) return true;
@@ -158,15 +159,21 @@ class home_base : public context_member {
     release_owner();
   }
 
-  // Nobody was told of the task, nor of those that were pushed behind it in the meantime.
-  void take_back(home_task& task) noexcept {
-    do {
-      for (task_list list = mailbox_.take(); !list.empty();) {
-        home_task& next = list.pop();
-        if (&next != &task) next.fail(make_error_code(std::errc::not_enough_memory));
-      }
-    } while (!mailbox_.try_idle());
-    release_owner();
+  // The executor threw: it has not been told of the task, nor of those that were pushed behind it in the meantime.
+  void take_back(const home_task& task, bool dropped) noexcept {
+    const auto fail_others = [&](task_list list) {
+      while (!list.empty())
+        if (home_task& next = list.pop(); &next != &task) next.fail(make_error_code(std::errc::not_enough_memory));
+    };
+    if (dropped) {
+      do fail_others(mailbox_.take());
+      while (!mailbox_.try_idle());
+      release_owner();
+    } else {
+      // An asio::strand does not survive an executor that throws when it schedules itself: it keeps the drain, and will
+      // never run anything again. The drain gives up its ownership when the strand goes.
+      fail_others(mailbox_.close());
+    }
   }
 
   void abandon_queue(const home_task* except) noexcept {
@@ -180,7 +187,7 @@ class home_base : public context_member {
       try {
         post_retirement();
       } catch (...) {
-        // The executor could not take the retirement, and dropping it has destroyed this home here.
+        // The executor could not take the retirement. Dropping it has destroyed this home, or will.
       }
     } else {
       context_registry::leave(registry_, *this);
@@ -229,6 +236,20 @@ class home_ref {
   Home* home_ = nullptr;
 };
 
+// The strand by the executor that is really there, so that what is posted to it can use memory set aside.
+template <class Executor>
+struct posting_strand {
+  using type = std::variant<asio::strand<Executor>>;
+};
+template <>
+struct posting_strand<asio::any_io_executor> {
+  using type = std::variant<asio::strand<asio::any_io_executor>, asio::strand<asio::io_context::executor_type>,
+                            asio::strand<asio::thread_pool::executor_type>>;
+};
+
+template <class Executor>
+using posting_strand_t = typename posting_strand<Executor>::type;
+
 template <class Executor, class Resource>
 class home final : public home_base {
  public:
@@ -236,8 +257,10 @@ class home final : public home_base {
   using resource_type = Resource;
 
   template <class... Args>
-  explicit home(asio::strand<Executor> strand, Args&&... args)
-      : home_base(context_of(strand)), strand_(std::move(strand)) {
+  explicit home(posting_strand_t<Executor> strand, Args&&... args)
+      : home_base(std::visit([](const auto& s) { return context_of(s); }, strand)),
+        posting_strand_(std::move(strand)),
+        strand_(std::visit([](const auto& s) { return asio::strand<Executor>(s); }, *posting_strand_)) {
     // Braces only where parentheses cannot: an aggregate.
     if constexpr (std::is_constructible_v<Resource, Args...>)
       std::construct_at(&resource_, std::forward<Args>(args)...);
@@ -259,22 +282,31 @@ class home final : public home_base {
   void retire_here() { destroy(); }
 
   void post_drain() override {
-    post_to(*strand_, one_shot<home, &home::visit, &home::dropped>(*this), memory_);
+    post(one_shot<home, &home::visit, &home::dropped>(*this));
   }
   void post_retirement() override {
-    post_to(*strand_, one_shot<home, &home::retire_here, &home::destroy>(*this), memory_);
+    post(one_shot<home, &home::retire_here, &home::destroy>(*this));
+  }
+
+  template <class Function>
+  void post(Function&& function) {
+    std::visit([&](const auto& strand) { post_to(strand, std::forward<Function>(function), memory_); },
+               *posting_strand_);
   }
 
   void destroy_resource() noexcept override {
     if (!strand_) return;
     std::destroy_at(&resource_);
     strand_.reset();
+    posting_strand_.reset();
   }
 
   void destroy() noexcept override { delete this; }
 
   reserved_memory memory_;
-  std::optional<asio::strand<Executor>> strand_;  // Empty: the resource is gone, and home with it.
+  // Empty: the resource is gone, and home with it.
+  std::optional<posting_strand_t<Executor>> posting_strand_;
+  std::optional<asio::strand<Executor>> strand_;
   union {
     Resource resource_;
   };

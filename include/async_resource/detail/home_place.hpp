@@ -11,6 +11,7 @@
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/executor.hpp>
+#include <async_resource/detail/home.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -34,13 +35,24 @@ concept home_for =
     (execution_context<E> && std::is_convertible_v<typename std::remove_cvref_t<E>::executor_type, Executor>) ||
     (strand<E> && std::is_convertible_v<typename std::remove_cvref_t<E>::inner_executor_type, Executor>);
 
+// A strand of the executor, by its real type.
+template <class Executor>
+posting_strand_t<Executor> make_posting_strand(const Executor& executor) {
+  if constexpr (std::same_as<Executor, asio::any_io_executor>) {
+    if (auto* const io = executor.template target<asio::io_context::executor_type>()) return asio::make_strand(*io);
+    if (auto* const pool = executor.template target<asio::thread_pool::executor_type>()) return asio::make_strand(*pool);
+  }
+  return asio::strand<Executor>(executor);
+}
+
+// The strand of a home: a new one, or the one that is given.
 template <class Executor, class E>
   requires home_for<E, Executor>
-asio::strand<Executor> strand_on(E&& where) {
+posting_strand_t<Executor> strand_on(E&& where) {
   if constexpr (std::is_convertible_v<E, Executor>)
-    return asio::strand<Executor>(static_cast<Executor>(std::forward<E>(where)));
+    return make_posting_strand<Executor>(std::forward<E>(where));
   else if constexpr (execution_context<E>)
-    return asio::strand<Executor>(static_cast<Executor>(where.get_executor()));
+    return make_posting_strand<Executor>(where.get_executor());
   else
     return asio::strand<Executor>(std::forward<E>(where));
 }
@@ -65,9 +77,9 @@ template <home_place E>
 using executor_of = typename executor_at<std::remove_cvref_t<E>>::type;
 
 template <home_place E>
-asio::strand<executor_of<E>> share_or_make_strand(E&& where) {
+posting_strand_t<executor_of<E>> share_or_make_strand(E&& where) {
   if constexpr (strand<E>)
-    return std::forward<E>(where);
+    return asio::strand<executor_of<E>>(std::forward<E>(where));
   else
     return strand_on<executor_of<E>>(std::forward<E>(where));
 }

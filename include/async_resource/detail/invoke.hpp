@@ -124,7 +124,7 @@ class initiate_invoke {
         task->give_up();
         throw;
       }
-      return task->give_up();  // Home is being shut down at this moment.
+      return task->fail(errc::closed);
     }
     [[maybe_unused]] const Function unused = std::move(function_);
     // A handler that lived on the same context is destroyed, as that context would have done.

@@ -1,0 +1,14 @@
+// expect: async_read_frame reads from an AsyncReadStream
+
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#include <asio/ip/udp.hpp>
+#include <string>
+
+#include "async_resource/framing.hpp"
+
+void read(asio::ip::udp::socket& socket, std::string& payload) {
+  asyncres::framing::async_read_frame(socket, payload, [](std::error_code, std::size_t) {});
+}

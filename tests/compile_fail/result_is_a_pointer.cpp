@@ -1,0 +1,11 @@
+// expect: pointer, reference_wrapper or borrowed view.*may_leave_home
+
+#include <async_resource/async_resource.hpp>
+
+#include <asio.hpp>
+
+int main() {
+  asio::io_context context;
+  asyncres::async_resource<asio::any_io_executor, int> resource(context, 0);
+  resource.async_invoke([](int& i) { return &i; }, asio::detached);
+}

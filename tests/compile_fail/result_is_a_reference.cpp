@@ -1,0 +1,11 @@
+// expect: returns a reference.*return a copy
+
+#include <async_resource/async_resource.hpp>
+
+#include <asio.hpp>
+
+int main() {
+  asio::io_context context;
+  asyncres::async_resource<asio::any_io_executor, int> resource(context, 0);
+  resource.async_invoke([](int& i) -> int& { return i; }, asio::detached);
+}

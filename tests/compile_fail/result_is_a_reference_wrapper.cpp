@@ -1,0 +1,13 @@
+// expect: pointer, reference_wrapper or borrowed view
+
+#include <async_resource/async_resource.hpp>
+
+#include <asio.hpp>
+
+#include <functional>
+
+int main() {
+  asio::io_context context;
+  asyncres::async_resource<asio::any_io_executor, int> resource(context, 0);
+  resource.async_invoke([](int& i) { return std::ref(i); }, asio::detached);
+}

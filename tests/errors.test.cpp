@@ -1,0 +1,148 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#include <async_resource/async_resource.hpp>
+
+#include <catch2/catch_template_test_macros.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers.hpp>
+#include <catch2/matchers/catch_matchers_exception.hpp>
+
+#include <asio.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <tuple>
+#include <vector>
+
+#include "support/contexts.hpp"
+
+// Promise 7: errors travel. Pitfalls 4 and 5.
+
+using asyncres::async_resource;
+
+// Pitfall 4: a thread_pool would terminate.
+TEMPLATE_TEST_CASE("what a function throws reaches the handler, and the resource goes on serving",
+                   "[async_resource][errors]", ASYNC_RESOURCE_TEST_CONTEXTS) {
+  TestType home;
+  async_resource<asio::any_io_executor, int> resource(home.context(), 1);
+  auto failed = resource.async_invoke([](int&) -> int { throw std::out_of_range("no such row"); }, asio::use_future);
+  auto succeeded = resource.async_invoke([](int& i) { return ++i; }, asio::use_future);
+  CHECK_THROWS_MATCHES(failed.get(), std::out_of_range, Catch::Matchers::Message("no such row"));
+  CHECK(succeeded.get() == 2);
+}
+
+TEMPLATE_TEST_CASE("a function that sets an error_code completes with it, and with what it returned",
+                   "[async_resource][errors]", ASYNC_RESOURCE_TEST_CONTEXTS) {
+  TestType home;
+  async_resource<asio::any_io_executor, int> resource(home.context(), 5);
+  const auto refused = std::make_error_code(std::errc::permission_denied);
+  using result = std::tuple<std::error_code, int>;
+
+  auto with_result = resource.async_invoke(
+      [=](int& i, std::error_code& error) {
+        error = refused;
+        return i;
+      },
+      asio::as_tuple(asio::use_future));
+  CHECK(with_result.get() == result(refused, 5));
+
+  auto fine = resource.async_invoke([](int& i, std::error_code&) { return i; }, asio::as_tuple(asio::use_future));
+  CHECK(fine.get() == result(std::error_code(), 5));
+
+  auto without_result =
+      resource.async_invoke([=](int&, std::error_code& error) { error = refused; }, asio::as_tuple(asio::use_future));
+  CHECK(without_result.get() == std::tuple(refused));
+}
+
+TEMPLATE_TEST_CASE("what an error_code function throws becomes a code, and the result a default one",
+                   "[async_resource][errors]", ASYNC_RESOURCE_TEST_CONTEXTS) {
+  TestType home;
+  async_resource<asio::any_io_executor, int> resource(home.context(), 5);
+  using result = std::tuple<std::error_code, std::string>;
+  const auto code_of = [&](auto thrower) {
+    return resource
+        .async_invoke(
+            [thrower](int&, std::error_code&) -> std::string {
+              thrower();
+              return "not reached";
+            },
+            asio::as_tuple(asio::use_future))
+        .get();
+  };
+  const auto busy = std::make_error_code(std::errc::device_or_resource_busy);
+  CHECK(code_of([&] { throw std::system_error(busy); }) == result(busy, ""));
+  CHECK(code_of([] { throw std::bad_alloc(); }) == result(make_error_code(std::errc::not_enough_memory), ""));
+  CHECK(code_of([] { throw std::runtime_error("?"); }) == result(asyncres::errc::exception, ""));
+  CHECK(code_of([] { throw 42; }) == result(asyncres::errc::exception, ""));
+}
+
+// Pitfall 5: called a second time, moved-from, by the catch clause that it was delivered in.
+TEST_CASE("a handler that throws does so out of its own executor's run(), once, and nobody else suffers",
+          "[async_resource][errors]") {
+  testing::pool_1 home;
+  asio::io_context callers;
+  async_resource<asio::any_io_executor, int> resource(home.context(), 0);
+  int thrown = 0;
+  int others = 0;
+  for (int i = 0; i < 3; ++i)
+    resource.async_invoke([](int& n) { return ++n; },
+                          asio::bind_executor(callers, [&thrown, &others, i](std::exception_ptr, int) {
+                            if (i != 1) return void(++others);
+                            ++thrown;
+                            throw std::runtime_error("handler");
+                          }));
+  home.join();
+  int caught = 0;
+  for (bool more = true; more;) {
+    try {
+      more = callers.run() > 0;
+    } catch (const std::runtime_error&) {
+      ++caught;
+    }
+  }
+  CHECK(thrown == 1);
+  CHECK(caught == 1);
+  CHECK(others == 2);
+}
+
+TEST_CASE("a handler that throws on the inner executor does not keep the queue from being served",
+          "[async_resource][errors]") {
+  asio::io_context context;
+  async_resource<asio::any_io_executor, int> resource(context, 0);
+  int runs = 0;
+  for (int i = 0; i < 200; ++i)
+    resource.async_invoke([&runs](int&) { ++runs; }, [](std::exception_ptr) { throw std::runtime_error("handler"); });
+  int caught = 0;
+  for (bool more = true; more;) {
+    try {
+      more = context.run() > 0;
+    } catch (const std::runtime_error&) {
+      ++caught;
+    }
+  }
+  CHECK(runs == 200);
+  CHECK(caught == 200);
+}
+
+TEST_CASE("each error of the library has a message of its own, and is an std::error_code", "[async_resource][errors]") {
+  using asyncres::errc;
+  std::vector<std::string> messages;
+  for (const errc value : {errc::queue_full, errc::closed, errc::poisoned, errc::would_deadlock,
+                           errc::timed_out_queued, errc::not_at_home, errc::exception, errc::frame_too_large,
+                           errc::frame_truncated}) {
+    const std::error_code code = value;
+    CHECK(code);
+    CHECK(code == value);
+    CHECK(code.category() == asyncres::error_category());
+    messages.push_back(code.message());
+  }
+  CHECK(std::string(asyncres::error_category().name()) == "async_resource");
+  std::sort(messages.begin(), messages.end());
+  CHECK(std::unique(messages.begin(), messages.end()) == messages.end());
+}

@@ -1,0 +1,169 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#include <async_resource/home_ptr.hpp>
+
+#include <async_resource/async_resource.hpp>
+
+#include <catch2/catch_template_test_macros.hpp>
+#include <catch2/catch_test_macros.hpp>
+
+#include <asio.hpp>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "support/contexts.hpp"
+
+using asyncres::async_resource;
+using asyncres::home_ptr;
+using asyncres::make_home_ptr;
+
+namespace {
+
+struct graves {
+  std::atomic<int> at_home{0};
+  std::atomic<int> elsewhere{0};
+};
+
+struct mortal {
+  mortal(asio::strand<asio::any_io_executor> s, graves& g) : strand(std::move(s)), where(&g) {}
+  ~mortal() { ++(strand.running_in_this_thread() ? where->at_home : where->elsewhere); }
+  asio::strand<asio::any_io_executor> strand;
+  graves* where;
+  int value = 9;
+};
+
+struct immortal {
+  explicit immortal(std::atomic<int>& n) : deaths(&n) {}
+  ~immortal() { ++*deaths; }
+  std::atomic<int>* deaths;
+};
+
+}  // namespace
+
+template <>
+inline constexpr bool asyncres::leak_when_homeless<immortal> = true;
+
+TEMPLATE_TEST_CASE("what a home_ptr points to dies at home, wherever it is dropped", "[home_ptr]",
+                   ASYNC_RESOURCE_TEST_CONTEXTS) {
+  constexpr int pointers = 200;
+  TestType home;
+  TestType callers;
+  graves dead;
+  {
+    async_resource<asio::any_io_executor, int> resource(home.context(), 0);
+    for (int i = 0; i < pointers; ++i)
+      resource.async_invoke(
+          [&dead, resource](int&) { return make_home_ptr<mortal>(resource, resource.get_executor(), dead); },
+          asio::bind_executor(callers.get_executor(), [](std::exception_ptr, home_ptr<mortal>) {}));
+  }
+  callers.join();
+  home.join();
+  CHECK(dead.at_home == pointers);
+  CHECK(dead.elsewhere == 0);
+}
+
+TEST_CASE("a home_ptr keeps its resource alive", "[home_ptr]") {
+  asio::io_context context;
+  graves dead;
+  home_ptr<mortal> pointer;
+  CHECK(pointer == nullptr);
+  {
+    async_resource<asio::any_io_executor, int> resource(context, 0);
+    resource.async_invoke(
+        [&dead, &resource](int&) { return make_home_ptr<mortal>(resource, resource.get_executor(), dead); },
+        [&](std::exception_ptr, home_ptr<mortal> p) { pointer = std::move(p); });
+    context.run();
+  }
+  REQUIRE(pointer);
+  CHECK(pointer->value == 9);
+  CHECK(&*pointer == pointer.get());
+  context.restart();
+  context.run();
+  CHECK(dead.at_home + dead.elsewhere == 0);
+  pointer.reset();
+  CHECK_FALSE(pointer);
+  CHECK(dead.at_home + dead.elsewhere == 0);
+  context.restart();
+  context.run();
+  CHECK(dead.at_home == 1);
+  CHECK(dead.elsewhere == 0);
+}
+
+TEST_CASE("a home_ptr is moved like a unique_ptr", "[home_ptr]") {
+  STATIC_REQUIRE_FALSE(std::is_copy_constructible_v<home_ptr<int>>);
+  STATIC_REQUIRE(std::is_nothrow_move_constructible_v<home_ptr<int>>);
+  STATIC_REQUIRE(std::is_nothrow_destructible_v<home_ptr<int>>);
+  asio::io_context context;
+  async_resource<asio::any_io_executor, int> resource(context, 0);
+  int value = 0;
+  resource.async_invoke([&](int&) {
+    auto first = make_home_ptr<int>(resource, 1);
+    auto second = make_home_ptr<int>(resource, 2);
+    first.swap(second);
+    second = std::move(first);
+    value = *second + (first ? 100 : 0);
+  }, asio::detached);
+  context.run();
+  CHECK(value == 2);
+}
+
+TEST_CASE("a home_ptr is made at home only", "[home_ptr]") {
+  asio::io_context context;
+  async_resource<asio::any_io_executor, int> resource(context, 0);
+  try {
+    (void)make_home_ptr<int>(resource, 1);
+    FAIL("made elsewhere");
+  } catch (const std::system_error& e) {
+    CHECK(e.code() == asyncres::errc::not_at_home);
+  }
+}
+
+TEST_CASE("with home gone, the object is destroyed where it is dropped, or left alone if it asks for that",
+          "[home_ptr]") {
+  auto context = std::make_optional<asio::io_context>();
+  std::atomic<int> deaths{0};
+  auto owned = std::make_shared<int>();
+  home_ptr<std::shared_ptr<int>> destroyed;
+  home_ptr<immortal> left_alone;
+  immortal* left = nullptr;
+  {
+    async_resource<asio::any_io_executor, int> resource(*context, 0);
+    resource.async_invoke(
+        [&](int&) {
+          destroyed = make_home_ptr<std::shared_ptr<int>>(resource, owned);
+          left_alone = make_home_ptr<immortal>(resource, deaths);
+        },
+        asio::detached);
+    context->run();
+  }
+  context.reset();
+  CHECK(owned.use_count() == 2);
+  destroyed.reset();
+  CHECK(owned.use_count() == 1);
+  left = left_alone.get();
+  left_alone.reset();
+  CHECK(deaths == 0);
+  CHECK(left->deaths == &deaths);  // Still there.
+}
+
+TEST_CASE("home destroyed with dropped objects still queued destroys them", "[home_ptr]") {
+  auto owned = std::make_shared<int>();
+  {
+    asio::io_context context;
+    async_resource<asio::any_io_executor, int> resource(context, 0);
+    home_ptr<std::shared_ptr<int>> pointer;
+    resource.async_invoke([&](int&) { pointer = make_home_ptr<std::shared_ptr<int>>(resource, owned); },
+                          asio::detached);
+    context.run();
+    pointer.reset();
+    CHECK(owned.use_count() == 2);
+  }
+  CHECK(owned.use_count() == 1);
+}
