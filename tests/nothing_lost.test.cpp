@@ -121,6 +121,9 @@ TEMPLATE_TEST_CASE("a function is destroyed at home once it has run", "[async_re
 // Pitfall 12.
 TEMPLATE_TEST_CASE("a result that nobody received, the handler's context being gone, is destroyed at home",
                    "[async_resource][nothing_lost]", ASYNC_RESOURCE_TEST_CONTEXTS) {
+  testing::event run;
+  testing::event running;
+  testing::event gone;
   TestType home;
   auto resource = asyncres::make_async_resource<int>(home.context(), 0);
   const auto at_home = [strand = resource.get_executor()] { return strand.running_in_this_thread(); };
@@ -131,7 +134,6 @@ TEMPLATE_TEST_CASE("a result that nobody received, the handler's context being g
 
   SECTION("with the completion already posted") {
     auto callers = std::make_optional<asio::io_context>();
-    testing::event run;
     resource.async_invoke([&](int&) { return std::make_unique<citizen<decltype(at_home)>>(results, at_home); },
                           asio::bind_executor(*callers, [&, owned](std::exception_ptr, result) { ++handled; }));
     resource.async_invoke([&](int&) { run.set(); }, asio::detached);
@@ -141,8 +143,6 @@ TEMPLATE_TEST_CASE("a result that nobody received, the handler's context being g
   }
   SECTION("with the function still running") {
     auto callers = std::make_optional<asio::io_context>();
-    testing::event running;
-    testing::event gone;
     resource.async_invoke(
         [&](int&) {
           running.set();
@@ -158,7 +158,6 @@ TEMPLATE_TEST_CASE("a result that nobody received, the handler's context being g
   }
   SECTION("with the function still queued: it runs all the same") {
     auto callers = std::make_optional<asio::io_context>();
-    testing::event gone;
     resource.async_invoke([&](int&) { (void)gone.wait(); }, asio::detached);
     resource.async_invoke([&](int&) { return std::make_unique<citizen<decltype(at_home)>>(results, at_home); },
                           asio::bind_executor(*callers, [&, owned](std::exception_ptr, result) { ++handled; }));

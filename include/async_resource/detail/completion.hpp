@@ -60,6 +60,8 @@ class completion : public context_member {
   }
 
   Outcome& result() noexcept { return outcome_; }
+  // For the way there, too: it is over when the way back begins.
+  reserved_memory& memory() noexcept { return memory_; }
 
   // The handler was destroyed with its context, and the outcome is still there. Destroys the operation.
   virtual void on_dropped() noexcept = 0;

@@ -15,7 +15,6 @@
 #include <async_resource/detail/completion.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/one_shot.hpp>
-#include <async_resource/detail/reserved_memory.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -48,7 +47,7 @@ class double_dispatch_task final : public completion<Handler, Fallback, Outcome>
   template <class Executor>
   void send_to(const Executor& executor) {
     post_to(executor, one_shot<double_dispatch_task, &double_dispatch_task::run, &double_dispatch_task::abandon>(*this),
-            memory_);
+            this->memory());
   }
 
  private:
@@ -65,11 +64,17 @@ class double_dispatch_task final : public completion<Handler, Fallback, Outcome>
 
   void on_delivered() noexcept override {}
   void on_dropped() noexcept override { destroy(); }
-  void destroy() noexcept override { destroy_block(this, allocator_type(allocator_)); }
+  void destroy() noexcept override {
+    this->memory().when_idle(
+        [](void* self) noexcept {
+          auto* const task = static_cast<double_dispatch_task*>(self);
+          destroy_block(task, allocator_type(task->allocator_));
+        },
+        this);
+  }
 
   [[no_unique_address]] allocator_type allocator_;
   std::optional<Function> function_;
-  reserved_memory memory_;
 };
 
 // The initiation of double_dispatch: what it needs, until there is a handler.

@@ -275,7 +275,7 @@ class home final : public home_base {
   Resource& resource() noexcept { return resource_; }
 
  private:
-  ~home() { destroy_resource(); }
+  ~home() {}  // Not defaulted: the resource, in its union, has been destroyed by then.
 
   void visit() { drain(); }
   void dropped() noexcept { on_drain_dropped(); }
@@ -301,7 +301,10 @@ class home final : public home_base {
     posting_strand_.reset();
   }
 
-  void destroy() noexcept override { delete this; }
+  void destroy() noexcept override {
+    destroy_resource();
+    memory_.when_idle([](void* self) noexcept { delete static_cast<home*>(self); }, this);
+  }
 
   reserved_memory memory_;
   // Empty: the resource is gone, and home with it.

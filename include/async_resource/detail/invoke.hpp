@@ -86,7 +86,14 @@ class invoke_task final : public home_task,
     }
   }
 
-  void destroy() noexcept override { destroy_block(this, allocator_type(allocator_)); }
+  void destroy() noexcept override {
+    this->memory().when_idle(
+        [](void* self) noexcept {
+          auto* const task = static_cast<invoke_task*>(self);
+          destroy_block(task, allocator_type(task->allocator_));
+        },
+        this);
+  }
 
   [[no_unique_address]] allocator_type allocator_;
   home_ref<Home> home_;

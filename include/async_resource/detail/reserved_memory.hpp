@@ -19,6 +19,9 @@ namespace detail {
 // There are two slots because a strand needs two pieces: one to queue the function, one to schedule itself. What does
 // not fit comes from the heap. No two sends may overlap: a slot is given back before the function in it runs, and it is
 // the queue of the executor that orders the thread that gave it back before the thread that takes it next.
+//
+// Where a function is destroyed uncalled, the two slots are given back in any order, so whoever owns the memory has to
+// wait for both: when_idle().
 class reserved_memory {
  public:
   reserved_memory() = default;
@@ -26,6 +29,25 @@ class reserved_memory {
   reserved_memory& operator=(const reserved_memory&) = delete;
 
   void* allocate(std::size_t size, std::size_t alignment) {
+    void* const pointer = take(size, alignment);
+    ++in_use_;
+    return pointer;
+  }
+
+  void deallocate(void* pointer, std::size_t alignment) noexcept {
+    give_back(pointer, alignment);
+    if (--in_use_ == 0 && when_idle_) when_idle_(owner_);
+  }
+
+  // Calls the function, which may destroy this object, as soon as nothing is in use. No more is taken then.
+  void when_idle(void (*function)(void*) noexcept, void* owner) noexcept {
+    if (in_use_ == 0) return function(owner);
+    when_idle_ = function;
+    owner_ = owner;
+  }
+
+ private:
+  void* take(std::size_t size, std::size_t alignment) {
     if (alignment <= alignof(std::max_align_t))
       for (auto& slot : slots_)
         if (!slot.taken && size <= sizeof(slot.bytes)) {
@@ -35,7 +57,7 @@ class reserved_memory {
     return ::operator new(size, std::align_val_t(alignment));
   }
 
-  void deallocate(void* pointer, std::size_t alignment) noexcept {
+  void give_back(void* pointer, std::size_t alignment) noexcept {
     for (auto& slot : slots_)
       if (pointer == slot.bytes) {
         slot.taken = false;
@@ -44,13 +66,15 @@ class reserved_memory {
     ::operator delete(pointer, std::align_val_t(alignment));
   }
 
- private:
   struct slot_type {
     alignas(std::max_align_t) std::byte bytes[96];
     bool taken = false;
   };
 
   std::array<slot_type, 2> slots_;
+  std::size_t in_use_ = 0;
+  void (*when_idle_)(void*) noexcept = nullptr;
+  void* owner_ = nullptr;
 };
 
 // The allocator that hands a `reserved_memory` to an executor, as its `execution::allocator` property.

@@ -1,0 +1,56 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+// Figure 2: a Python callable, called on the I/O thread under the GIL. While it runs, or waits for the GIL, nothing
+// else happens on that thread: every other connection stands still, and every timer is late. See for yourself:
+//
+//   figure_2_gil_on_io_thread --app-dir examples/3_python --app counting_echo:slow --probe
+
+#include "../support/embedded_python.hpp"
+
+#include <exception>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+
+#include "../support/frames.hpp"
+#include "../support/options.hpp"
+#include "../support/server.hpp"
+
+namespace {
+
+std::string call(PyObject* callable, const std::string& request) {
+  const example::gil lock;
+  const example::object argument(PyBytes_FromStringAndSize(request.data(), static_cast<Py_ssize_t>(request.size())));
+  const example::object reply(argument ? PyObject_CallFunctionObjArgs(callable, argument.get(), nullptr) : nullptr);
+  char* data;
+  Py_ssize_t size;
+  if (!reply || PyBytes_AsStringAndSize(reply.get(), &data, &size) != 0) {
+    PyErr_WriteUnraisable(callable);
+    throw std::runtime_error("the callable failed");
+  }
+  return {data, static_cast<std::size_t>(size)};
+}
+
+asio::awaitable<void> session(asio::ip::tcp::socket& socket, PyObject* callable, std::size_t limit) {
+  std::string request;
+  for (;;) {
+    co_await example::read_frame(socket, request, limit);
+    co_await example::write_frame(socket, call(callable, request), limit);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const auto options = example::read_options(argc, argv, "Serves a Python callable that it calls on the I/O threads.");
+  const example::embedded_python python(options.app_dir);
+  PyObject* const callable = example::load(options.app);
+  example::server server(options);
+  server.stop_on_signals();
+  server.run([&](auto& socket) { return session(socket, callable, options.limit); });
+} catch (const std::exception& error) {
+  std::cerr << error.what() << '\n';
+  return 1;
+}

@@ -1,0 +1,190 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_TESTS_PYTHON_SUPPORT_HPP
+#define ASYNC_RESOURCE_TESTS_PYTHON_SUPPORT_HPP
+
+#include <async_resource/python.hpp>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_future.hpp>
+#include <async_resource/detail/asio.hpp>
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace python_test {
+
+namespace python = asyncres::python;
+
+// A folder of modules, removed at the end.
+class module_folder {
+ public:
+  module_folder() {
+    auto name = (std::filesystem::temp_directory_path() / "async_resource.XXXXXX").string();
+    if (!mkdtemp(name.data())) throw std::system_error(errno, std::generic_category(), "mkdtemp");
+    path_ = name;
+  }
+  module_folder(const module_folder&) = delete;
+  module_folder& operator=(const module_folder&) = delete;
+  ~module_folder() { std::filesystem::remove_all(path_); }
+
+  module_folder& add(const std::string& module, std::string_view source) {
+    std::ofstream(path_ / (module + ".py")) << source;
+    return *this;
+  }
+
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// An interpreter that finds the modules of a folder of its own.
+class environment {
+ public:
+  explicit environment(std::string_view app_source) { folder_.add("app", app_source), start(); }
+
+  python::interpreter& python() { return *python_; }
+  module_folder& folder() { return folder_; }
+  void stop() { python_.reset(); }
+  void start() { python_.emplace(python::interpreter_options{.path = {folder_.path()}}); }
+
+ private:
+  module_folder folder_;
+  std::optional<python::interpreter> python_;
+};
+
+// An execution context and the threads that run it.
+template <class Context>
+class running;
+
+template <>
+class running<asio::io_context> {
+ public:
+  explicit running(std::size_t threads = 1) {
+    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { context_.run(); });
+  }
+  running(const running&) = delete;
+  running& operator=(const running&) = delete;
+  ~running() { join(); }
+
+  asio::io_context& context() { return context_; }
+  void join() {
+    work_.reset();
+    for (auto& thread : std::exchange(threads_, {})) thread.join();
+  }
+
+ private:
+  asio::io_context context_;
+  asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(context_);
+  std::vector<std::thread> threads_;
+};
+
+template <>
+class running<asio::thread_pool> {
+ public:
+  explicit running(std::size_t threads = 1) : context_(threads) {}
+
+  asio::thread_pool& context() { return context_; }
+  void join() { context_.join(); }
+
+ private:
+  asio::thread_pool context_;
+};
+
+// What came of it, with a watchdog.
+template <class T>
+T get(std::future<T> future) {
+  if (future.wait_for(std::chrono::minutes(1)) != std::future_status::ready) throw std::runtime_error("timed out");
+  return future.get();
+}
+
+inline std::string to_string(const python::reply& reply) {
+  return {reply.data(), reply.size()};
+}
+
+// Call and wait. The caller's thread does not run the app's context.
+template <class App>
+std::string ask(const App& app, std::string_view request = {}) {
+  return to_string(get(app.async_call(asio::buffer(request), asio::use_future)));
+}
+
+// The error that a call or a load ended with.
+template <class T>
+python::error error_of(std::future<T> future) {
+  try {
+    get(std::move(future));
+  } catch (const python::error& e) {
+    return e;
+  }
+  throw std::runtime_error("no python::error");
+}
+
+template <class App>
+python::error error_of(const App& app, std::string_view request = {}) {
+  return error_of(app.async_call(asio::buffer(request), asio::use_future));
+}
+
+// Between a Python callable that reads or writes one byte, which lets go of the GIL, and a test that does the other.
+class event {
+ public:
+  event() {
+    if (pipe(ends_.data()) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  }
+  event(const event&) = delete;
+  event& operator=(const event&) = delete;
+  ~event() { close(ends_[0]), close(ends_[1]); }
+
+  void set() {
+    if (write(ends_[1], "", 1) != 1) throw std::system_error(errno, std::generic_category(), "write");
+  }
+  void wait() {
+    char byte;
+    if (read(ends_[0], &byte, 1) != 1) throw std::system_error(errno, std::generic_category(), "read");
+  }
+
+  int read_end() const { return ends_[0]; }
+  int write_end() const { return ends_[1]; }
+
+ private:
+  std::array<int, 2> ends_{};
+};
+
+// Sets an environment variable for as long as it lives.
+class environment_variable {
+ public:
+  environment_variable(const char* name, const std::string& value) : name_(name) {
+    if (const char* old = std::getenv(name)) old_ = old;
+    setenv(name, value.c_str(), 1);
+  }
+  environment_variable(const environment_variable&) = delete;
+  environment_variable& operator=(const environment_variable&) = delete;
+  ~environment_variable() { old_ ? setenv(name_, old_->c_str(), 1) : unsetenv(name_); }
+
+ private:
+  const char* name_;
+  std::optional<std::string> old_;
+};
+
+}  // namespace python_test
+
+#endif  // ASYNC_RESOURCE_TESTS_PYTHON_SUPPORT_HPP

@@ -1,0 +1,41 @@
+# Copyright (c) 2026 The async_resource authors
+# Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+# https://www.boost.org/LICENSE_1_0.txt)
+
+"""Callables for the servers under test."""
+
+import os
+import time
+
+
+def echo(request):
+    return request
+
+
+def sleepy(request):
+    time.sleep(0.01)
+    return request
+
+
+def obey(request):
+    """Do what the request says."""
+    verb, _, argument = request.partition(b" ")
+    if verb == b"reply":
+        return bytes(int(argument))
+    if verb == b"raise":
+        raise ValueError(argument.decode())
+    if verb == b"exit":
+        raise SystemExit(3)
+    if verb == b"type":
+        return int(argument)
+    if verb == b"wait":
+        # Opening a FIFO waits for its other end.
+        with open(argument + b".started", "w"):
+            pass
+        with open(argument + b".go"):
+            pass
+    return request
+
+
+def environment(request):
+    return os.environ[request.decode()].encode()
