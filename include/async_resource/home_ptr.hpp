@@ -128,7 +128,8 @@ class home_ptr {
 template <class T, class Handle, class... Args>
 home_ptr<T> make_home_ptr(const Handle& handle, Args&&... args) {
   const auto& home = detail::access::home(handle);
-  if (!home->strand().running_in_this_thread()) throw std::system_error(errc::not_at_home);
+  if (const auto pin = home->pin(); !pin || !home->strand().running_in_this_thread())
+    throw std::system_error(errc::not_at_home);
   return home_ptr<T>(new detail::home_object<T>(home, std::forward<Args>(args)...));
 }
 

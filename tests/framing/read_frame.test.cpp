@@ -116,9 +116,9 @@ TEST_CASE("a payload of the limit is read, one byte more is too large and makes 
   asio::io_context context;
   memory_stream stream(context.get_executor(), frame_of("12345678") + frame_of("123456789"));
   std::string payload;
-  CHECK(read_frame(context, stream, payload, 8) == success(8));
+  CHECK(read_frame(context, stream, payload, std::size_t{8}) == success(8));
   CHECK(payload == "12345678");
-  CHECK(read_frame(context, stream, payload, 8) == failure(errc::frame_too_large));
+  CHECK(read_frame(context, stream, payload, std::size_t{8}) == failure(errc::frame_too_large));
   CHECK(payload == "12345678");
   CHECK(stream.unread() == "123456789");
 }

@@ -70,7 +70,7 @@ TEMPLATE_TEST_CASE("frames of random sizes arrive as they were sent, then the en
   CAPTURE(seed);
   std::mt19937 random(seed);
   std::vector<std::string> payloads;
-  for (std::size_t size : {0, 1, 65'534, 65'535}) payloads.emplace_back(size, 'x');
+  for (const std::size_t size : {0UL, 1UL, 65'534UL, 65'535UL}) payloads.emplace_back(size, 'x');
   while (payloads.size() != 500)
     payloads.emplace_back(std::uniform_int_distribution<std::size_t>(0, 65'535)(random),
                           static_cast<char>('a' + payloads.size() % 26));

@@ -111,10 +111,10 @@ TEMPLATE_TEST_CASE("a payload of the limit is written, of one byte more nothing 
   TestType context;
   memory_stream stream(context.get_executor());
   const std::string payload = "123456789";
-  CHECK(write_frame(context, stream, asio::buffer(payload), 8) == failure(errc::frame_too_large));
+  CHECK(write_frame(context, stream, asio::buffer(payload), std::size_t{8}) == failure(errc::frame_too_large));
   CHECK(stream.writes().empty());
-  CHECK(write_frame(context, stream, asio::buffer(payload), 9) == success(9));
-  CHECK(write_frame(context, stream, asio::const_buffer(), 0) == success(0));
+  CHECK(write_frame(context, stream, asio::buffer(payload), std::size_t{9}) == success(9));
+  CHECK(write_frame(context, stream, asio::const_buffer(), std::size_t{0}) == success(0));
 }
 
 TEST_CASE("without a limit, a payload of 1 MiB is written and a longer one is refused", "[framing][write]") {

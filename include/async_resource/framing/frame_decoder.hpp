@@ -22,10 +22,10 @@ namespace framing {
 
 /// Cuts a stream of bytes into frames, without doing any I/O: it is fed bytes and yields payloads.
 /**
- *                        prefix complete                    length > limit
- *     between frames -----------------------> in a payload -----------------> too large (for good)
- *           ^                                       |
- *           +----------- next() yields it ----------+
+ *     between frames --> in the prefix --> in the payload
+ *           ^                  |                  |
+ *           |                  +--> too large     |    when the length is above the limit; for good
+ *           +--------- next() yields it ----------+
  *
  * Bytes may come in pieces of any size. A payload that lies whole in the bytes at hand is not copied; any other is
  * collected in memory reserved for exactly its length, which is reused. Nothing is reserved before the length has
