@@ -28,8 +28,7 @@ TEMPLATE_TEST_CASE("a handler runs on its associated executor", "[async_resource
   auto strand = asio::make_strand(callers.get_executor());
   std::atomic<bool> there{false};
   std::atomic<int> value{0};
-  resource.async_invoke([](int& i) { return i; },
-                        asio::bind_executor(strand, [&](std::exception_ptr, int i) {
+  resource.async_invoke([](int& i) { return i; }, asio::bind_executor(strand, [&](std::exception_ptr, int i) {
                           there = strand.running_in_this_thread();
                           value = i;
                         }));
@@ -47,10 +46,11 @@ TEMPLATE_TEST_CASE("a handler without an executor runs on the inner executor, of
   STATIC_REQUIRE(std::is_same_v<decltype(inner), typename TestType::context_type::executor_type>);
   std::atomic<bool> on_inner{false};
   std::atomic<bool> on_strand{true};
-  resource.async_invoke([](int&) {}, [&](std::exception_ptr) {
-    on_inner = inner.running_in_this_thread();
-    on_strand = resource.get_executor().running_in_this_thread();
-  });
+  resource.async_invoke([](int&) {},
+                        [&](std::exception_ptr) {
+                          on_inner = inner.running_in_this_thread();
+                          on_strand = resource.get_executor().running_in_this_thread();
+                        });
   home.join();
   CHECK(on_inner);
   CHECK_FALSE(on_strand);
@@ -63,11 +63,12 @@ TEMPLATE_TEST_CASE("the resource is free when the handler runs: a handler may wa
   async_resource<asio::any_io_executor, int> resource(home.context(), 0);
   std::atomic<int> waited{0};
   for (int i = 0; i < 3; ++i)
-    resource.async_invoke([](int&) {}, [&](std::exception_ptr) {
-      testing::event done;
-      resource.async_invoke([&](int&) { done.set(); }, asio::detached);
-      if (done.wait()) ++waited;
-    });
+    resource.async_invoke([](int&) {},
+                          [&](std::exception_ptr) {
+                            testing::event done;
+                            resource.async_invoke([&](int&) { done.set(); }, asio::detached);
+                            if (done.wait()) ++waited;
+                          });
   home.join();
   CHECK(waited == 3);
 }
@@ -97,8 +98,7 @@ TEMPLATE_TEST_CASE("neither function nor handler runs inside the initiating func
   const auto submit_here = [&](auto executor) {
     static thread_local bool initiating = false;
     initiating = true;
-    resource.async_invoke([&](int&) { inside += initiating; },
-                          asio::bind_executor(executor, [&](std::exception_ptr) {
+    resource.async_invoke([&](int&) { inside += initiating; }, asio::bind_executor(executor, [&](std::exception_ptr) {
                             inside += initiating;
                             if (++handled == 4) all_handled.set();
                           }));
@@ -126,8 +126,7 @@ TEMPLATE_TEST_CASE("a handler on an executor that can only run functions at once
     ++handled;
   };
   resource.async_invoke([](int&) {}, asio::bind_executor(testing::eager_executor(home.context()), handler));
-  resource.async_invoke([](int&) {},
-                        asio::bind_executor(asio::any_completion_executor(home.get_executor()), handler));
+  resource.async_invoke([](int&) {}, asio::bind_executor(asio::any_completion_executor(home.get_executor()), handler));
   resource.async_invoke([](int&) {}, asio::any_completion_handler<void(std::exception_ptr)>(handler));
   home.join();
   CHECK(on_strand == 0);

@@ -77,8 +77,7 @@ TEMPLATE_TEST_CASE("parentheses where they do, braces for an aggregate", "[async
                    ASYNC_RESOURCE_TEST_CONTEXTS) {
   TestType home;
   async_resource<asio::any_io_executor, std::vector<int>> five_sevens(home.context(), 5u, 7);
-  CHECK(five_sevens.async_invoke([](std::vector<int>& v) { return v; }, asio::use_future).get() ==
-        std::vector(5, 7));
+  CHECK(five_sevens.async_invoke([](std::vector<int>& v) { return v; }, asio::use_future).get() == std::vector(5, 7));
   async_resource<asio::any_io_executor, point> aggregate(home.context(), 1, 2);
   CHECK(aggregate.async_invoke([](point& p) { return p.x + 10 * p.y; }, asio::use_future).get() == 21);
 }

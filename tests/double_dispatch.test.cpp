@@ -52,13 +52,14 @@ TEMPLATE_TEST_CASE("double_dispatch without an associated executor stays on the 
                    "[double_dispatch]", ASYNC_RESOURCE_TEST_CONTEXTS) {
   TestType there;
   std::atomic<int> good{0};
-  double_dispatch(there.get_executor(), [] {}, [&](std::exception_ptr) {
-    good += there.get_executor().running_in_this_thread();
-  });
+  double_dispatch(
+      there.get_executor(), [] {}, [&](std::exception_ptr) { good += there.get_executor().running_in_this_thread(); });
   const auto strand = asio::make_strand(there.get_executor());
-  double_dispatch(strand, [&] { good += strand.running_in_this_thread(); }, [&](std::exception_ptr) {
-    good += !strand.running_in_this_thread() && there.get_executor().running_in_this_thread();
-  });
+  double_dispatch(
+      strand, [&] { good += strand.running_in_this_thread(); },
+      [&](std::exception_ptr) {
+        good += !strand.running_in_this_thread() && there.get_executor().running_in_this_thread();
+      });
   there.join();
   CHECK(good == 3);
 }
@@ -66,8 +67,8 @@ TEMPLATE_TEST_CASE("double_dispatch without an associated executor stays on the 
 TEMPLATE_TEST_CASE("double_dispatch carries back what the function throws", "[double_dispatch]",
                    ASYNC_RESOURCE_TEST_CONTEXTS) {
   TestType there;
-  auto future =
-      double_dispatch(there.get_executor(), []() -> int { throw std::range_error("far"); }, asio::use_future);
+  auto future = double_dispatch(
+      there.get_executor(), []() -> int { throw std::range_error("far"); }, asio::use_future);
   CHECK_THROWS_AS(future.get(), std::range_error);
   auto tuple = double_dispatch(
       there.get_executor(),
@@ -101,11 +102,12 @@ TEMPLATE_TEST_CASE("double_dispatch never runs anything inside the initiating fu
   asio::post(there.get_executor(), [&] {
     static thread_local bool initiating = false;
     initiating = true;
-    double_dispatch(there.get_executor(), [&] { inside += initiating; },
-                    asio::bind_executor(testing::eager_executor(there.context()), [&](std::exception_ptr) {
-                      inside += initiating;
-                      ++handled;
-                    }));
+    double_dispatch(
+        there.get_executor(), [&] { inside += initiating; },
+        asio::bind_executor(testing::eager_executor(there.context()), [&](std::exception_ptr) {
+          inside += initiating;
+          ++handled;
+        }));
     initiating = false;
   });
   there.join();
@@ -117,9 +119,10 @@ TEST_CASE("double_dispatch takes one block, and gives it back before the handler
   asio::io_context context;
   testing::allocation_count count;
   int live = -1;
-  double_dispatch(context.get_executor(), [] { return 1; },
-                  asio::bind_allocator(testing::counting_allocator<void>(count),
-                                       [&](std::exception_ptr, int) { live = count.live; }));
+  double_dispatch(
+      context.get_executor(), [] { return 1; },
+      asio::bind_allocator(testing::counting_allocator<void>(count),
+                           [&](std::exception_ptr, int) { live = count.live; }));
   context.run();
   CHECK(count.allocations == 1);
   CHECK(live == 0);
@@ -133,9 +136,10 @@ TEST_CASE("double_dispatch abandoned by either context destroys the handler once
       auto here = std::make_unique<testing::manual_context>();
       auto owned = std::make_shared<int>();
       int handled = 0;
-      double_dispatch(there->get_executor(), [owned] { return owned; },
-                      asio::bind_executor(here->get_executor(),
-                                          [&, owned](std::exception_ptr, std::shared_ptr<int>) { ++handled; }));
+      double_dispatch(
+          there->get_executor(), [owned] { return owned; },
+          asio::bind_executor(here->get_executor(),
+                              [&, owned](std::exception_ptr, std::shared_ptr<int>) { ++handled; }));
       for (int i = 0; i < steps; ++i)
         if (!there->run_one()) here->run_one();
       if (there_first) there.reset();
@@ -147,14 +151,15 @@ TEST_CASE("double_dispatch abandoned by either context destroys the handler once
     }
 }
 
-TEST_CASE("an executor that throws leaves double_dispatch's caller with a throw and nothing else", "[double_dispatch]") {
+TEST_CASE("an executor that throws leaves double_dispatch's caller with a throw and nothing else",
+          "[double_dispatch]") {
   testing::manual_context there;
   there.fail_next(1);
   auto owned = std::make_shared<int>();
   bool called = false;
-  CHECK_THROWS_AS(
-      double_dispatch(there.get_executor(), [owned] {}, [&, owned](std::exception_ptr) { called = true; }),
-      std::bad_alloc);
+  CHECK_THROWS_AS(double_dispatch(
+                      there.get_executor(), [owned] {}, [&, owned](std::exception_ptr) { called = true; }),
+                  std::bad_alloc);
   CHECK(owned.use_count() == 1);
   CHECK(there.run() == 0);
   CHECK_FALSE(called);

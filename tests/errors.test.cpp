@@ -133,9 +133,8 @@ TEST_CASE("a handler that throws on the inner executor does not keep the queue f
 TEST_CASE("each error of the library has a message of its own, and is an std::error_code", "[async_resource][errors]") {
   using asyncres::errc;
   std::vector<std::string> messages;
-  for (const errc value : {errc::queue_full, errc::closed, errc::poisoned, errc::would_deadlock,
-                           errc::timed_out_queued, errc::not_at_home, errc::exception, errc::frame_too_large,
-                           errc::frame_truncated}) {
+  for (const errc value : {errc::queue_full, errc::closed, errc::poisoned, errc::would_deadlock, errc::timed_out_queued,
+                           errc::not_at_home, errc::exception, errc::frame_too_large, errc::frame_truncated}) {
     const std::error_code code = value;
     CHECK(code);
     CHECK(code == value);

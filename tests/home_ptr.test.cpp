@@ -103,13 +103,15 @@ TEST_CASE("a home_ptr is moved like a unique_ptr", "[home_ptr]") {
   asio::io_context context;
   async_resource<asio::any_io_executor, int> resource(context, 0);
   int value = 0;
-  resource.async_invoke([&](int&) {
-    auto first = make_home_ptr<int>(resource, 1);
-    auto second = make_home_ptr<int>(resource, 2);
-    first.swap(second);
-    second = std::move(first);
-    value = *second + (first ? 100 : 0);
-  }, asio::detached);
+  resource.async_invoke(
+      [&](int&) {
+        auto first = make_home_ptr<int>(resource, 1);
+        auto second = make_home_ptr<int>(resource, 2);
+        first.swap(second);
+        second = std::move(first);
+        value = *second + (first ? 100 : 0);
+      },
+      asio::detached);
   context.run();
   CHECK(value == 2);
 }

@@ -111,8 +111,7 @@ TEMPLATE_TEST_CASE("a function is destroyed at home once it has run", "[async_re
   auto resource = asyncres::make_async_resource<int>(home.context(), 0);
   const auto at_home = [strand = resource.get_executor()] { return strand.running_in_this_thread(); };
   census functions;
-  for (int i = 0; i < 100; ++i)
-    resource.async_invoke([keep = citizen(functions, at_home)](int&) {}, asio::detached);
+  for (int i = 0; i < 100; ++i) resource.async_invoke([keep = citizen(functions, at_home)](int&) {}, asio::detached);
   home.join();
   CHECK(functions.alive == 0);
   CHECK(functions.died_elsewhere == 0);
@@ -186,10 +185,9 @@ TEMPLATE_TEST_CASE("home destroyed with operations queued destroys functions, ha
     async_resource<asio::any_io_executor, thing> resource(home.context(), things, anywhere);
     home.context().stop();
     for (int i = 0; i < queued; ++i)
-      resource.async_invoke([&, keep = thing(things, anywhere)](thing&) { ++called; },
-                            asio::bind_executor(callers, [&, keep = thing(things, anywhere)](std::exception_ptr) {
-                              ++called;
-                            }));
+      resource.async_invoke(
+          [&, keep = thing(things, anywhere)](thing&) { ++called; },
+          asio::bind_executor(callers, [&, keep = thing(things, anywhere)](std::exception_ptr) { ++called; }));
     home.shut_down();
     CHECK(things.alive == 0);
   }
@@ -273,9 +271,9 @@ TEST_CASE("a refused operation completes at once through an immediate executor",
   home.reset();
   asio::io_context callers;
   std::error_code code;
-  resource.async_invoke([](int&, std::error_code&) {},
-                        asio::bind_immediate_executor(testing::eager_executor(callers),
-                                                      [&](std::error_code e) { code = e; }));
+  resource.async_invoke(
+      [](int&, std::error_code&) {},
+      asio::bind_immediate_executor(testing::eager_executor(callers), [&](std::error_code e) { code = e; }));
   CHECK(code == asyncres::errc::closed);
 }
 
@@ -331,7 +329,8 @@ TEST_CASE("a resource may hold a handle to itself: the shutdown of its context e
 }
 
 // Pitfall 11: what a deferred operation holds are copies.
-TEST_CASE("an operation holds copies: what it was made from may go before it starts", "[async_resource][nothing_lost]") {
+TEST_CASE("an operation holds copies: what it was made from may go before it starts",
+          "[async_resource][nothing_lost]") {
   asio::io_context context;
   const auto make = [&] {
     async_resource<asio::any_io_executor, int> resource(context, 20);

@@ -102,9 +102,8 @@ TEMPLATE_TEST_CASE("an operation composes as Asio's deferred operations do", "[a
                    ASYNC_RESOURCE_TEST_CONTEXTS) {
   TestType home;
   counter resource(home.context());
-  auto twice = resource.async_invoke(hit) | asio::deferred([&](std::exception_ptr, int) {
-    return resource.async_invoke(hit);
-  });
+  auto twice =
+      resource.async_invoke(hit) | asio::deferred([&](std::exception_ptr, int) { return resource.async_invoke(hit); });
   CHECK(std::move(twice)(asio::use_future).get() == 2);
 }
 
@@ -192,10 +191,9 @@ TEMPLATE_TEST_CASE("cancel_after leaves an operation alone that completes in tim
   asio::io_context callers;
   asio::steady_timer timer(callers);
   int hits = 0;
-  resource.async_invoke(hit, asio::cancel_after(timer, std::chrono::hours(1),
-                                                asio::bind_executor(callers, [&](std::exception_ptr, int n) {
-                                                  hits = n;
-                                                })));
+  resource.async_invoke(hit,
+                        asio::cancel_after(timer, std::chrono::hours(1),
+                                           asio::bind_executor(callers, [&](std::exception_ptr, int n) { hits = n; })));
   callers.run();
   CHECK(hits == 1);
 }
@@ -235,15 +233,16 @@ TEMPLATE_TEST_CASE("executor, allocator and cancellation slot are found through 
   asio::cancellation_signal signal;
   std::atomic<bool> on_callers{false};
   resource.async_invoke(
-      hit, asio::append(asio::bind_cancellation_slot(
-                            signal.slot(), asio::bind_allocator(
-                                               testing::counting_allocator<void>(count),
-                                               asio::bind_executor(callers.get_executor(),
-                                                                   [&](std::exception_ptr, int, int) {
-                                                                     on_callers =
-                                                                         callers.get_executor().running_in_this_thread();
-                                                                   }))),
-                        1));
+      hit,
+      asio::append(asio::bind_cancellation_slot(
+                       signal.slot(),
+                       asio::bind_allocator(testing::counting_allocator<void>(count),
+                                            asio::bind_executor(callers.get_executor(),
+                                                                [&](std::exception_ptr, int, int) {
+                                                                  on_callers =
+                                                                      callers.get_executor().running_in_this_thread();
+                                                                }))),
+                   1));
   home.join();
   callers.join();
   CHECK(on_callers);
@@ -257,8 +256,9 @@ TEMPLATE_TEST_CASE("the memory of an operation is given back before its handler 
   counter resource(home.context());
   testing::allocation_count count;
   std::atomic<int> live_in_handler{-1};
-  resource.async_invoke(hit, asio::bind_allocator(testing::counting_allocator<void>(count),
-                                                  [&](std::exception_ptr, int) { live_in_handler = count.live.load(); }));
+  resource.async_invoke(hit,
+                        asio::bind_allocator(testing::counting_allocator<void>(count),
+                                             [&](std::exception_ptr, int) { live_in_handler = count.live.load(); }));
   home.join();
   CHECK(live_in_handler == 0);
   CHECK(count.allocations == 1);
@@ -272,10 +272,10 @@ TEMPLATE_TEST_CASE("an allocator that throws leaves the caller with a throw, and
   count.fail_next = true;
   std::atomic<int> called{0};
   auto owned = std::make_shared<int>();
-  CHECK_THROWS_AS(resource.async_invoke([owned](tally&) {},
-                                        asio::bind_allocator(testing::counting_allocator<void>(count),
-                                                             [&, owned](std::exception_ptr) { ++called; })),
-                  std::bad_alloc);
+  CHECK_THROWS_AS(
+      resource.async_invoke([owned](tally&) {}, asio::bind_allocator(testing::counting_allocator<void>(count),
+                                                                     [&, owned](std::exception_ptr) { ++called; })),
+      std::bad_alloc);
   CHECK(owned.use_count() == 1);
   CHECK(resource.async_invoke(hit, asio::use_future).get() == 1);
   CHECK(called == 0);
@@ -316,8 +316,7 @@ plain_coroutine await_some(counter& resource, testing::event& done, int& hits, b
     thrown = true;
   }
   try {
-    co_await resource.async_invoke(
-        [](tally&, std::error_code& e) { e = std::make_error_code(std::errc::timed_out); });
+    co_await resource.async_invoke([](tally&, std::error_code& e) { e = std::make_error_code(std::errc::timed_out); });
   } catch (const std::system_error& e) {
     thrown = thrown && e.code() == std::errc::timed_out;
   }

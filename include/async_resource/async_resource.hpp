@@ -61,7 +61,9 @@ class async_resource {
   };
   // as_default_on_t adapts executor_type, a strand. What it adapts it with belongs on the executor inside.
   template <template <class> class Adapter, class InnerExecutor>
-    requires requires { typename Adapter<asio::strand<InnerExecutor>>::default_completion_token_type; }
+    requires requires {
+      typename Adapter<asio::strand<InnerExecutor>>::default_completion_token_type;
+    }
   struct rebind_executor<Adapter<asio::strand<InnerExecutor>>> {
     using other = async_resource<Adapter<InnerExecutor>, Resource>;
   };
@@ -84,9 +86,7 @@ class async_resource {
   [[nodiscard]] executor_type get_executor() const noexcept { return home_->strand(); }
 
   /// The executor that home is made of. Not to be asked for once its execution context has been shut down.
-  [[nodiscard]] inner_executor_type get_inner_executor() const noexcept {
-    return home_->strand().get_inner_executor();
-  }
+  [[nodiscard]] inner_executor_type get_inner_executor() const noexcept { return home_->strand().get_inner_executor(); }
 
   /// Run a function against the resource, alone, and come back with its result.
   /**

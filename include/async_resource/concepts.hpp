@@ -62,7 +62,8 @@ template <class Function, class... Args>
 struct raw_result : std::invoke_result<Function, Args...> {};
 template <class Function, class... Args>
   requires error_code_function<Function, Args...>
-struct raw_result<Function, Args...> : std::invoke_result<Function, Args..., std::error_code&> {};
+struct raw_result<Function, Args...> : std::invoke_result<Function, Args..., std::error_code&> {
+};
 
 // How a call of Function with Args ends. Asks for what the way back needs of the result.
 template <class Function, class... Args>

@@ -11,10 +11,12 @@
 #include <asio/strand.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
+#include <asio/use_future.hpp>
 #include <atomic>
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <exception>
+#include <future>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -41,7 +43,7 @@ TEST_CASE("requests and replies may be empty, large, and of any bytes", "[python
   asio::thread_pool pool(1);
   const asyncres::python_app app(pool, world.python(), "app:run");
   CHECK(ask(app, "").empty());
-  CHECK(to_string(get(app.async_call(asio::const_buffer(), asio::use_future))).empty());
+  CHECK(to_string(get(call(app))).empty());
 
   std::string bytes;
   for (int i = 0; i < 256; ++i) bytes.push_back(static_cast<char>(i));
@@ -86,9 +88,9 @@ TEST_CASE("calls of one thread run in order", "[python][call]") {
   environment world("seen = []\ndef run(request):\n    seen.append(request)\n    return b''.join(seen)\n");
   asio::thread_pool pool(2);
   const asyncres::python_app app(pool, world.python(), "app:run");
-  std::vector<std::future<python::reply>> replies;
+  std::vector<std::future<outcome>> replies;
   const std::string letters = "abcdefghij";
-  for (const char& letter : letters) replies.push_back(app.async_call({&letter, 1}, asio::use_future));
+  for (const char& letter : letters) replies.push_back(call(app, {&letter, 1}));
   for (std::size_t i = 0; i < letters.size(); ++i)
     CHECK(to_string(get(std::move(replies[i]))) == letters.substr(0, i + 1));
 }
@@ -98,8 +100,8 @@ TEST_CASE("several apps share one interpreter", "[python][call]") {
   asio::thread_pool pool(2);
   const asyncres::python_app a(pool, world.python(), "app:a");
   const asyncres::python_app b(pool, world.python(), "app:b");
-  auto first = a.async_call(asio::buffer("1", 1), asio::use_future);
-  auto second = b.async_call(asio::buffer("2", 1), asio::use_future);
+  auto first = call(a, "1");
+  auto second = call(b, "2");
   CHECK(to_string(get(std::move(first))) == "a1");
   CHECK(to_string(get(std::move(second))) == "b2");
 }
@@ -173,6 +175,6 @@ TEST_CASE("an app is its resource", "[python][call]") {
   const auto resource = app.resource();
   auto size = resource.async_invoke(
       [resource](python::callable& run) { return run(asio::buffer("four", 4), resource).size(); }, asio::use_future);
-  CHECK(get(std::move(size)) == 4);
+  CHECK(wait(std::move(size)) == 4);
   CHECK(app.get_executor() == resource.get_executor());
 }

@@ -43,7 +43,8 @@ TEST_CASE("a raising callable gives its caller type, message and traceback", "[p
 }
 
 TEST_CASE("a traceback has the causes too", "[python][error]") {
-  const auto e = error_of_body("try:\n        {}['key']\n    except KeyError as e:\n        raise OSError(5, 'io') from e");
+  const auto e =
+      error_of_body("try:\n        {}['key']\n    except KeyError as e:\n        raise OSError(5, 'io') from e");
   CHECK(e.type() == "OSError");
   CHECK(std::string(e.what()) == "[Errno 5] io");
   CHECK_THAT(e.traceback(), ContainsSubstring("KeyError: 'key'"));

@@ -67,7 +67,7 @@ TEST_CASE("home may be the thread that Python runs on", "[python][hosted]") {
   const auto function = run(echo, "echo");
   asio::io_context context;
   const asyncres::python_app app(context, python::callable(function.get()));
-  auto reply = app.async_call(asio::buffer("main", 4), asio::use_future);
+  auto reply = call(app, "main");
   {
     const without_gil released;
     context.run();
@@ -109,12 +109,12 @@ TEST_CASE("after Python's exit its objects are left alone", "[python][hosted]") 
   auto function = run(echo, "echo");
   asio::thread_pool pool(1);
   std::optional<asyncres::python_app<asio::thread_pool::executor_type>> app(std::in_place, pool,
-                                                                           python::callable(function.get()));
+                                                                            python::callable(function.get()));
   function = {};
   python::reply reply;
   {
     const without_gil released;
-    reply = get(app->async_call(asio::buffer("kept", 4), asio::use_future));
+    reply = get(call(*app, "kept"));
   }
   python.exit();
   CHECK(to_string(reply) == "kept");
@@ -124,20 +124,21 @@ TEST_CASE("after Python's exit its objects are left alone", "[python][hosted]") 
 
 TEST_CASE("Python's exit lets the running call finish and fails the queued ones", "[python][hosted]") {
   host python;
-  auto function = run("import os\ndef wait(request):\n    if request:\n        pause, running = map(int, request.split())\n"
-                      "        os.write(running, b'.')\n        os.read(pause, 1)\n    return b'done'\n",
-                      "wait");
+  auto function =
+      run("import os\ndef wait(request):\n    if request:\n        pause, running = map(int, request.split())\n"
+          "        os.write(running, b'.')\n        os.read(pause, 1)\n    return b'done'\n",
+          "wait");
   asio::thread_pool pool(1);
   const asyncres::python_app app(pool, python::callable(function.get()));
   function = {};
   event pause, running;
   const auto request = std::to_string(pause.read_end()) + ' ' + std::to_string(running.write_end());
-  std::future<python::reply> first, second;
+  std::future<outcome> first, second;
   {
     const without_gil released;
-    first = app.async_call(asio::buffer(request), asio::use_future);
+    first = call(app, request);
     running.wait();
-    second = app.async_call({}, asio::use_future);
+    second = call(app);
   }
   // Registered later than the library's, hence called earlier: exit has begun, and the library has not been told yet.
   run(("import atexit\natexit.register(lambda: os.write(" + std::to_string(pause.write_end()) + ", b'.'))\n").c_str(),

@@ -7,10 +7,14 @@
 #include <signal.h>
 
 #include <array>
+#include <asio/packaged_task.hpp>
+#include <asio/post.hpp>
 #include <asio/thread_pool.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <clocale>
+#include <cstddef>
+#include <future>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -43,7 +47,7 @@ TEST_CASE("the GIL is not held while no call runs", "[python][interpreter]") {
   asio::thread_pool pool(1);
   const asyncres::python_app app(pool, world.python(), "app:run");
   CHECK(ask(app, "hello") == "hello");
-  CHECK(get(asio::post(pool, std::packaged_task<int()>(PyGILState_Check))) == 0);
+  CHECK(wait(asio::post(pool, std::packaged_task<int()>(PyGILState_Check))) == 0);
 }
 
 TEST_CASE("Python's own threads run while no call does", "[python][interpreter]") {
@@ -64,7 +68,8 @@ def run(request):
 
 TEST_CASE("an interpreter can be started again after it went down", "[python][interpreter]") {
   for (int round = 0; round < 3; ++round) {
-    environment world("count = 0\ndef run(request):\n    global count\n    count += 1\n    return str(count).encode()\n");
+    environment world(
+        "count = 0\ndef run(request):\n    global count\n    count += 1\n    return str(count).encode()\n");
     asio::thread_pool pool(1);
     const asyncres::python_app app(pool, world.python(), "app:run");
     CHECK(ask(app) == "1");
@@ -123,13 +128,17 @@ TEST_CASE("environment variables change an interpreter that asks for it", "[pyth
 
 TEST_CASE("the standard library is the one of the libpython that runs", "[python][interpreter]") {
   python::interpreter python;
-  CHECK_THAT(evaluate(python, "os.__file__"), ContainsSubstring("python" + std::to_string(PY_MAJOR_VERSION) + '.' +
-                                                               std::to_string(PY_MINOR_VERSION)));
+  CHECK_THAT(evaluate(python, "os.__file__"),
+             ContainsSubstring("python" + std::to_string(PY_MAJOR_VERSION) + '.' + std::to_string(PY_MINOR_VERSION)));
 }
 
 TEST_CASE("the folders of the options come first in sys.path, in order", "[python][interpreter]") {
-  python::interpreter python({.path = {"/first", "/s\xC3\xA9" "cond"}});
-  CHECK(evaluate(python, "sys.path[1:3]") == "['/first', '/s\xC3\xA9" "cond']");
+  python::interpreter python({.path = {"/first",
+                                       "/s\xC3\xA9"
+                                       "cond"}});
+  CHECK(evaluate(python, "sys.path[1:3]") ==
+        "['/first', '/s\xC3\xA9"
+        "cond']");
 }
 
 TEST_CASE("the arguments of the options are sys.argv, and nobody parses them", "[python][interpreter]") {

@@ -16,18 +16,13 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-template <class App>
-void load(const App& app) {
-  get(app.async_load(asio::use_future));
-}
-
 struct world : environment {
   using environment::environment;
 
   asyncres::python_app<asio::thread_pool::executor_type> app(const std::string& target) {
     return {pool, python(), target};
   }
-  python::error load_error(const std::string& target) { return error_of(app(target).async_load(asio::use_future)); }
+  python::error load_error(const std::string& target) { return error_of(load(app(target))); }
 
   asio::thread_pool pool{1};
 };
@@ -37,14 +32,15 @@ struct world : environment {
 TEST_CASE("loading reports success", "[python][load]") {
   world w("def run(request): return request\n");
   const auto app = w.app("app:run");
-  load(app);
-  load(app);
+  get(load(app));
+  get(load(app));
   CHECK(ask(app, "x") == "x");
 }
 
 TEST_CASE("a module is imported at home, at first use", "[python][load]") {
-  world w("import threading\nhome = threading.get_ident()\n"
-          "def run(request): return str(home == threading.get_ident()).encode()\n");
+  world w(
+      "import threading\nhome = threading.get_ident()\n"
+      "def run(request): return str(home == threading.get_ident()).encode()\n");
   w.folder().add("app2", "import sys\ndef run(request): return str('app' in sys.modules).encode()\n");
   const auto first = w.app("app:run");
   const auto second = w.app("app2:run");
@@ -107,8 +103,9 @@ TEST_CASE("a module that exits on import ends nothing", "[python][load]") {
 }
 
 TEST_CASE("without a load the first call reports import errors, and the next one tries again", "[python][load]") {
-  world w("import sys\nif not hasattr(sys, 'ready'):\n    sys.ready = True\n    raise ValueError('not yet')\n"
-          "def run(request): return request\n");
+  world w(
+      "import sys\nif not hasattr(sys, 'ready'):\n    sys.ready = True\n    raise ValueError('not yet')\n"
+      "def run(request): return request\n");
   const auto app = w.app("app:run");
   CHECK(std::string(error_of(app).what()) == "not yet");
   CHECK(ask(app, "now") == "now");

@@ -53,7 +53,7 @@ def run(request):
 
 template <class App>
 python::reply make(const App& app) {
-  return get(app.async_call(asio::buffer("make", 4), asio::use_future));
+  return get(call(app, "make"));
 }
 
 // The deaths, as soon as there are any.
@@ -122,8 +122,7 @@ TEST_CASE("a reply that nobody received is released at home", "[python][reply]")
   const auto home_thread = ask(app);
   {
     asio::io_context abandoned;
-    app.async_call(asio::buffer("make", 4),
-                   asio::bind_executor(abandoned, [](std::exception_ptr, python::reply) {}));
+    app.async_call(asio::buffer("make", 4), asio::bind_executor(abandoned, [](std::exception_ptr, python::reply) {}));
     ask(app);
   }
   CHECK(first_deaths(app) == '[' + home_thread + ']');
@@ -133,7 +132,7 @@ TEST_CASE("a reply outlives its app", "[python][reply]") {
   environment world(tracked);
   asio::thread_pool pool(1);
   std::optional<asyncres::python_app<asio::thread_pool::executor_type>> app(std::in_place, pool, world.python(),
-                                                                           "app:run");
+                                                                            "app:run");
   const asyncres::python_app other(pool, world.python(), "app:run");
   {
     const auto reply = make(*app);
@@ -162,15 +161,14 @@ TEST_CASE("a reply outlives its home, and is released where it is dropped", "[py
 }
 
 TEST_CASE("replies outlive everything and stay readable", "[python][reply]") {
-  const std::vector<std::string> requests{"", "x", "short", std::string(100, 'm'), std::string(600, 'n'),
-                                          std::string(1 << 20, 'l')};
+  const std::vector<std::string> requests{
+      "", "x", "short", std::string(100, 'm'), std::string(600, 'n'), std::string(1 << 20, 'l')};
   std::vector<python::reply> replies;
   {
     environment world("def run(request): return request\n");
     asio::thread_pool pool(1);
     const asyncres::python_app app(pool, world.python(), "app:run");
-    for (const auto& request : requests)
-      replies.push_back(get(app.async_call(asio::buffer(request), asio::use_future)));
+    for (const auto& request : requests) replies.push_back(get(call(app, request)));
   }
   const auto check = [&] {
     for (std::size_t i = 0; i < replies.size(); ++i) CHECK(to_string(replies[i]) == requests[i]);

@@ -33,22 +33,23 @@ def run(request):
 )";
 
 bool is_gone(const python::error& e) {
-  return e.type() == "RuntimeError" && std::string(e.what()) == "the Python interpreter is gone" && e.traceback().empty();
+  return e.type() == "RuntimeError" && std::string(e.what()) == "the Python interpreter is gone" &&
+         e.traceback().empty();
 }
 
 // Calls that are one in a queue, behind one that blocks.
 struct blocked_calls {
-  explicit blocked_calls(const auto& app) : request(std::to_string(pause.read_end()) + ' ' +
-                                                    std::to_string(running.write_end())) {
-    first = app.async_call(asio::buffer(request), asio::use_future);
+  explicit blocked_calls(const auto& app)
+      : request(std::to_string(pause.read_end()) + ' ' + std::to_string(running.write_end())) {
+    first = call(app, request);
     running.wait();
-    for (int i = 0; i < 100; ++i) queued.push_back(app.async_call({}, asio::use_future));
+    for (int i = 0; i < 100; ++i) queued.push_back(call(app));
   }
 
   event pause, running;
   std::string request;
-  std::future<python::reply> first;
-  std::vector<std::future<python::reply>> queued;
+  std::future<outcome> first;
+  std::vector<std::future<outcome>> queued;
 };
 
 }  // namespace
@@ -72,15 +73,15 @@ TEMPLATE_TEST_CASE("an interpreter that goes down lets the running call finish a
   for (auto& call : calls.queued) CHECK(is_gone(error_of(std::move(call))));
   down.join();
   CHECK(is_gone(error_of(app)));
-  CHECK(is_gone(error_of(app.async_load(asio::use_future))));
+  CHECK(is_gone(error_of(load(app))));
 }
 
 TEST_CASE("calls queued at a home that nobody runs find the interpreter gone", "[python][shutdown]") {
   environment world(blocking);
   asio::io_context home;
   const asyncres::python_app app(home, world.python(), "app:run");
-  std::vector<std::future<python::reply>> calls;
-  for (int i = 0; i < 10; ++i) calls.push_back(app.async_call({}, asio::use_future));
+  std::vector<std::future<outcome>> calls;
+  for (int i = 0; i < 10; ++i) calls.push_back(call(app));
   world.stop();
   home.run();
   for (auto& call : calls) CHECK(is_gone(error_of(std::move(call))));
@@ -90,7 +91,7 @@ TEST_CASE("calls queued at a home that never runs keep nobody", "[python][shutdo
   environment world(blocking);
   asio::io_context home;
   const asyncres::python_app app(home, world.python(), "app:run");
-  auto call = app.async_call({}, asio::use_future);
+  auto queued = call(app);
   world.stop();
 }
 
@@ -128,11 +129,11 @@ TEST_CASE("apps, callables and replies outlive the interpreter", "[python][shutd
   environment world(blocking);
   asio::thread_pool pool(1);
   std::optional<asyncres::python_app<asio::thread_pool::executor_type>> app(std::in_place, pool, world.python(),
-                                                                           "app:run");
+                                                                            "app:run");
   std::optional<python::callable> callable(std::in_place, world.python(), "app:run");
   callable->load();
-  auto reply = get(app->async_call({}, asio::use_future));
-  auto moved = get(app->async_call({}, asio::use_future));
+  auto reply = get(call(*app));
+  auto moved = get(call(*app));
   world.stop();
   CHECK(to_string(reply) == "done");
   app.reset();
@@ -145,7 +146,7 @@ TEST_CASE("an app of an interpreter that is gone does not reach the next one", "
   environment world(blocking);
   asio::thread_pool pool(1);
   const asyncres::python_app old(pool, world.python(), "app:run");
-  auto reply = get(old.async_call({}, asio::use_future));
+  auto reply = get(call(old));
   world.stop();
   world.start();
   const asyncres::python_app app(pool, world.python(), "app:run");
@@ -156,8 +157,9 @@ TEST_CASE("an app of an interpreter that is gone does not reach the next one", "
 }
 
 TEST_CASE("home threads may end before the interpreter, and after it", "[python][shutdown]") {
-  environment world("import threading\nlocal = threading.local()\n"
-                    "def run(request):\n    local.value = [request]\n    return request\n");
+  environment world(
+      "import threading\nlocal = threading.local()\n"
+      "def run(request):\n    local.value = [request]\n    return request\n");
   {
     asio::thread_pool before(2);
     const asyncres::python_app app(before, world.python(), "app:run");

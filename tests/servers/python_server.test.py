@@ -21,7 +21,7 @@ PYTHON_SERVER = "3_python/python_server"
 def exchange(server, seed, count):
     """Send frames of random sizes while reading the answers; the number of those that came back right."""
     sizes = random.Random(seed)
-    payloads = [sizes.randbytes(sizes.randint(0, 65_535)) for _ in range(count)]
+    payloads = [os.urandom(sizes.randint(0, 65_535)) for _ in range(count)]
     with server.connect() as client, concurrent.futures.ThreadPoolExecutor(1) as sender:
         sending = sender.submit(lambda: [client.send(payload) for payload in payloads])
         right = sum(client.receive() == payload for payload in payloads)

@@ -89,9 +89,7 @@ using pool_4 = pool_threads<4>;
 class event {
  public:
   void set() { promise_.set_value(); }
-  [[nodiscard]] bool wait() const {
-    return future_.wait_for(std::chrono::seconds(60)) == std::future_status::ready;
-  }
+  [[nodiscard]] bool wait() const { return future_.wait_for(std::chrono::seconds(60)) == std::future_status::ready; }
 
  private:
   std::promise<void> promise_;

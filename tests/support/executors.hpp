@@ -116,7 +116,9 @@ class manual_context::executor_type {
   manual_context* context_;
 };
 
-inline manual_context::executor_type manual_context::get_executor() noexcept { return executor_type(*this); }
+inline manual_context::executor_type manual_context::get_executor() noexcept {
+  return executor_type(*this);
+}
 
 }  // namespace testing
 

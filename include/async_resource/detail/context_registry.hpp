@@ -156,8 +156,7 @@ class context_service final : public asio::execution_context::service {
 // An executor that can tell its execution context. For one that cannot there is no registry: nobody can know when its
 // context goes.
 template <class Executor>
-concept knows_its_context =
-    asio::can_query_v<const Executor&, asio::execution::context_as_t<asio::execution_context&>>;
+concept knows_its_context = asio::can_query_v<const Executor&, asio::execution::context_as_t<asio::execution_context&>>;
 
 template <class Executor>
 asio::execution_context* context_of(const Executor& executor) {

@@ -97,7 +97,8 @@ class initiate_double_dispatch {
 
     handler_type local(std::forward<Handler>(handler));
     const auto allocator = asio::get_associated_allocator(local);
-    const Executor executor = std::move(executor_);  // The task may be through, and this destroyed, before send_to() is.
+    const Executor executor =
+        std::move(executor_);  // The task may be through, and this destroyed, before send_to() is.
     auto* const task = make_block<task_type>(allocator, allocator, executor_type(detail::beneath_strand(executor)),
                                              std::move(function_), std::move(local));
     task->send_to(executor);

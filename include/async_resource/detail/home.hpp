@@ -281,12 +281,8 @@ class home final : public home_base {
   void dropped() noexcept { on_drain_dropped(); }
   void retire_here() { destroy(); }
 
-  void post_drain() override {
-    post(one_shot<home, &home::visit, &home::dropped>(*this));
-  }
-  void post_retirement() override {
-    post(one_shot<home, &home::retire_here, &home::destroy>(*this));
-  }
+  void post_drain() override { post(one_shot<home, &home::visit, &home::dropped>(*this)); }
+  void post_retirement() override { post(one_shot<home, &home::retire_here, &home::destroy>(*this)); }
 
   template <class Function>
   void post(Function&& function) {

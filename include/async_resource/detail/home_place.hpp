@@ -18,21 +18,23 @@ inline namespace v0 {
 namespace detail {
 
 template <class T>
-concept execution_context = std::is_convertible_v<std::remove_cvref_t<T>&, asio::execution_context&> &&
-                            requires { typename std::remove_cvref_t<T>::executor_type; };
+concept execution_context = std::is_convertible_v < std::remove_cvref_t<T>
+&, asio::execution_context& > &&requires {
+  typename std::remove_cvref_t<T>::executor_type;
+};
 
 template <class T>
 concept strand = is_strand<std::remove_cvref_t<T>>;
 
 template <class Resource, class... Args>
 concept makes = std::is_constructible_v<Resource, Args...> ||
-                (std::is_aggregate_v<Resource> && requires(Args&&... args) { Resource{std::forward<Args>(args)...}; });
+    (std::is_aggregate_v<Resource>&& requires(Args&&... args) { Resource{std::forward<Args>(args)...}; });
 
 // Where a home made of Executor can be: see the constructor of async_resource.
 template <class E, class Executor>
 concept home_for =
     std::is_convertible_v<E, Executor> ||
-    (execution_context<E> && std::is_convertible_v<typename std::remove_cvref_t<E>::executor_type, Executor>) ||
+    (execution_context<E>&& std::is_convertible_v<typename std::remove_cvref_t<E>::executor_type, Executor>) ||
     (strand<E> && std::is_convertible_v<typename std::remove_cvref_t<E>::inner_executor_type, Executor>);
 
 // A strand of the executor, by its real type.
@@ -40,22 +42,22 @@ template <class Executor>
 posting_strand_t<Executor> make_posting_strand(const Executor& executor) {
   if constexpr (std::same_as<Executor, asio::any_io_executor>) {
     if (auto* const io = executor.template target<asio::io_context::executor_type>()) return asio::make_strand(*io);
-    if (auto* const pool = executor.template target<asio::thread_pool::executor_type>()) return asio::make_strand(*pool);
+    if (auto* const pool = executor.template target<asio::thread_pool::executor_type>())
+      return asio::make_strand(*pool);
   }
   return asio::strand<Executor>(executor);
 }
 
 // The strand of a home: a new one, or the one that is given.
 template <class Executor, class E>
-  requires home_for<E, Executor>
-posting_strand_t<Executor> strand_on(E&& where) {
-  if constexpr (std::is_convertible_v<E, Executor>)
-    return make_posting_strand<Executor>(std::forward<E>(where));
-  else if constexpr (execution_context<E>)
-    return make_posting_strand<Executor>(where.get_executor());
-  else
-    return asio::strand<Executor>(std::forward<E>(where));
-}
+  requires home_for<E, Executor> posting_strand_t<Executor> strand_on(E&& where) {
+    if constexpr (std::is_convertible_v<E, Executor>)
+      return make_posting_strand<Executor>(std::forward<E>(where));
+    else if constexpr (execution_context<E>)
+      return make_posting_strand<Executor>(where.get_executor());
+    else
+      return asio::strand<Executor>(std::forward<E>(where));
+  }
 
 template <class E>
 struct executor_at {

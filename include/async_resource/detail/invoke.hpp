@@ -32,8 +32,7 @@ namespace detail {
 //
 // Keeps home until it is clear that the result will not have to go back there.
 template <class Home, class Function, class Outcome, class Handler>
-class invoke_task final : public home_task,
-                          public completion<Handler, typename Home::inner_executor_type, Outcome> {
+class invoke_task final : public home_task, public completion<Handler, typename Home::inner_executor_type, Outcome> {
   using base = completion<Handler, typename Home::inner_executor_type, Outcome>;
   using allocator_type = asio::associated_allocator_t<Handler>;
 

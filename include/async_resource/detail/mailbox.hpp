@@ -49,9 +49,7 @@ class task_list {
 
   bool empty() const noexcept { return !first_; }
   // Must not be empty. The task's link is not used any more.
-  home_task& pop() noexcept {
-    return static_cast<home_task&>(*std::exchange(first_, first_->next));
-  }
+  home_task& pop() noexcept { return static_cast<home_task&>(*std::exchange(first_, first_->next)); }
 
  private:
   mailbox_link* first_ = nullptr;

@@ -98,9 +98,8 @@ inline constexpr bool is_deferred_token = std::is_same_v<std::decay_t<Token>, as
 
 // Where Asio knows no default for the executor, the operation itself.
 template <class Executor>
-using default_token_t =
-    std::conditional_t<std::is_void_v<asio::default_completion_token_t<Executor>>, asio::deferred_t,
-                       asio::default_completion_token_t<Executor>>;
+using default_token_t = std::conditional_t<std::is_void_v<asio::default_completion_token_t<Executor>>, asio::deferred_t,
+                                           asio::default_completion_token_t<Executor>>;
 
 // What an initiating function returns: the operation if it is to be deferred, else what the token makes of it.
 template <class Signature, class Initiation, class Token>

@@ -47,7 +47,8 @@ class callable {
    *
    * @par Exceptions `std::invalid_argument` if `target` is not of that form.
    */
-  callable(const interpreter& python, std::string target) : gate_(python.main_thread_.gate()), target_(std::move(target)) {}
+  callable(const interpreter& python, std::string target)
+      : gate_(python.main_thread_.gate()), target_(std::move(target)) {}
 
   /// An object at hand. The GIL is held.
   /**
@@ -104,8 +105,8 @@ class callable {
   }
 
   detail::object call(asio::const_buffer request) const {
-    const auto argument = detail::checked(PyBytes_FromStringAndSize(static_cast<const char*>(request.data()),
-                                                                    static_cast<Py_ssize_t>(request.size())));
+    const auto argument = detail::checked(
+        PyBytes_FromStringAndSize(static_cast<const char*>(request.data()), static_cast<Py_ssize_t>(request.size())));
     auto result = detail::checked(PyObject_CallFunctionObjArgs(function_.get(), argument.get(), nullptr));
     if (PyBytes_Check(result.get())) return result;
     PyErr_Format(PyExc_TypeError, "expected bytes from the callable, got %.200s", Py_TYPE(result.get())->tp_name);

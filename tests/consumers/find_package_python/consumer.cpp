@@ -12,9 +12,8 @@ int main() {
   asio::io_context context;
   asyncres::python_app<asio::io_context::executor_type> app{context, interpreter, "builtins:bytes"};
   bool same = false;
-  app.async_call(asio::buffer("42", 2), [&](std::exception_ptr error, asyncres::python::reply reply) {
-    same = !error && reply.size() == 2;
-  });
+  app.async_call(asio::buffer("42", 2),
+                 [&](std::exception_ptr error, asyncres::python::reply reply) { same = !error && reply.size() == 2; });
   context.run();
   return same ? 0 : 1;
 }

@@ -35,8 +35,8 @@ class gate {
     auto state = state_.load(std::memory_order_relaxed);
     do {
       if (state & closing) return false;
-    } while (!state_.compare_exchange_weak(state, state + visitor, std::memory_order_acquire,
-                                           std::memory_order_relaxed));
+    } while (
+        !state_.compare_exchange_weak(state, state + visitor, std::memory_order_acquire, std::memory_order_relaxed));
     return true;
   }
 
