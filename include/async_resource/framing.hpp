@@ -5,9 +5,9 @@
 #ifndef ASYNC_RESOURCE_FRAMING_HPP
 #define ASYNC_RESOURCE_FRAMING_HPP
 
-#include "async_resource/framing/frame_decoder.hpp"
-#include "async_resource/framing/length_prefix.hpp"
-#include "async_resource/framing/read_frame.hpp"
-#include "async_resource/framing/write_frame.hpp"
+#include <async_resource/framing/frame_decoder.hpp>
+#include <async_resource/framing/length_prefix.hpp>
+#include <async_resource/framing/read_frame.hpp>
+#include <async_resource/framing/write_frame.hpp>
 
 #endif  // ASYNC_RESOURCE_FRAMING_HPP

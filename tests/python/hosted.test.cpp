@@ -12,7 +12,8 @@
 #include <string>
 #include <utility>
 
-// Python is the host, as it is for an extension module: nobody made a python::interpreter, and Python ends when it likes.
+// Python is the host, as it is for an extension module: nobody made a python::interpreter, and Python ends when it
+// likes.
 
 using namespace python_test;
 
@@ -88,6 +89,15 @@ TEST_CASE("an object that cannot be called is refused", "[python][hosted]") {
   CHECK(PyErr_Occurred() == nullptr);
 }
 
+TEST_CASE("an object of a sub-interpreter is refused", "[python][hosted]") {
+  host python;
+  PyThreadState* const first = PyThreadState_Get();
+  PyThreadState* const sub = Py_NewInterpreter();
+  CHECK_THROWS_AS(python::callable(run(echo, "echo").get()), python::error);
+  Py_EndInterpreter(sub);
+  PyThreadState_Swap(first);
+}
+
 TEST_CASE("a callable owns its object, and gives it back with the GIL held or not", "[python][hosted]") {
   host python;
   const auto function = run(echo, "echo");
@@ -132,7 +142,7 @@ TEST_CASE("Python's exit lets the running call finish and fails the queued ones"
   const asyncres::python_app app(pool, python::callable(function.get()));
   function = {};
   event pause, running;
-  const auto request = std::to_string(pause.read_end()) + ' ' + std::to_string(running.write_end());
+  const auto request = descriptors(pause, running);
   std::future<outcome> first, second;
   {
     const without_gil released;

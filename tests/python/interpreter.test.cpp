@@ -61,7 +61,7 @@ def run(request):
   event pause, done;
   asio::thread_pool pool(1);
   const asyncres::python_app app(pool, world.python(), "app:run");
-  ask(app, std::to_string(pause.read_end()) + ' ' + std::to_string(done.write_end()));
+  ask(app, descriptors(pause, done));
   pause.set();
   done.wait();
 }

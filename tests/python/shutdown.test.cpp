@@ -39,15 +39,14 @@ bool is_gone(const python::error& e) {
 
 // Calls that are one in a queue, behind one that blocks.
 struct blocked_calls {
-  explicit blocked_calls(const auto& app)
-      : request(std::to_string(pause.read_end()) + ' ' + std::to_string(running.write_end())) {
+  explicit blocked_calls(const auto& app) {
     first = call(app, request);
     running.wait();
     for (int i = 0; i < 100; ++i) queued.push_back(call(app));
   }
 
   event pause, running;
-  std::string request;
+  std::string request = descriptors(pause, running);
   std::future<outcome> first;
   std::vector<std::future<outcome>> queued;
 };
@@ -207,7 +206,7 @@ def run(request):
   event pause, done;
   asio::thread_pool pool(1);
   const asyncres::python_app app(pool, world.python(), "app:run");
-  ask(app, std::to_string(pause.read_end()) + ' ' + std::to_string(done.write_end()));
+  ask(app, descriptors(pause, done));
   std::thread down([&] { world.stop(); });
   pause.set();
   down.join();

@@ -231,6 +231,11 @@ class event {
   std::array<int, 2> ends_{};
 };
 
+// For a callable that reads from `paused` and writes to `signalled`.
+inline std::string descriptors(const event& paused, const event& signalled) {
+  return std::to_string(paused.read_end()) + ' ' + std::to_string(signalled.write_end());
+}
+
 // Sets an environment variable for as long as it lives.
 class environment_variable {
  public:

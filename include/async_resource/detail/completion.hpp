@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/block.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/one_shot.hpp>
@@ -32,6 +33,7 @@ template <class Handler, class Fallback, class Outcome>
 class completion : public context_member {
  public:
   using handler_executor = asio::associated_executor_t<Handler, Fallback>;
+  using allocator_type = asio::associated_allocator_t<Handler>;
 
   completion(Handler&& handler, const Fallback& fallback)
       : completion(asio::get_associated_executor(handler, fallback), handler, fallback) {}
@@ -62,6 +64,17 @@ class completion : public context_member {
   Outcome& result() noexcept { return outcome_; }
   // For the way there, too: it is over when the way back begins.
   reserved_memory& memory() noexcept { return memory_; }
+
+  // Gives the block of a derived object back, as soon as no executor holds a piece of it any more.
+  template <class Task>
+  static void free_block(Task& task) noexcept {
+    task.memory_.when_idle(
+        [](void* self) noexcept {
+          auto* const idle = static_cast<Task*>(self);
+          destroy_block(idle, allocator_type(idle->allocator_));
+        },
+        &task);
+  }
 
   // The handler was destroyed with its context, and the outcome is still there. Destroys the operation.
   virtual void on_dropped() noexcept = 0;
@@ -98,7 +111,8 @@ class completion : public context_member {
   using hop = one_shot<completion, &completion::leave_strand, &completion::strand_gone>;
 
   completion(const handler_executor& executor, Handler& handler, const Fallback& fallback)
-      : handler_(std::move(handler)),
+      : allocator_(asio::get_associated_allocator(handler)),
+        handler_(std::move(handler)),
         work_(track_work(executor)),
         fallback_(fallback),
         registry_(registry_of(context_of(executor))) {
@@ -134,6 +148,7 @@ class completion : public context_member {
 
   void on_context_shutdown() noexcept final { drop_handler(); }
 
+  [[no_unique_address]] allocator_type allocator_;
   std::optional<Handler> handler_;
   std::optional<tracked_executor<handler_executor>> work_;
   Fallback fallback_;

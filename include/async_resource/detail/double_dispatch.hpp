@@ -37,12 +37,10 @@ using beneath_strand_t = std::decay_t<decltype(detail::beneath_strand(std::declv
 template <class Fallback, class Function, class Outcome, class Handler>
 class double_dispatch_task final : public completion<Handler, Fallback, Outcome> {
   using base = completion<Handler, Fallback, Outcome>;
-  using allocator_type = asio::associated_allocator_t<Handler>;
 
  public:
-  double_dispatch_task(const allocator_type& allocator, const Fallback& fallback, Function&& function,
-                       Handler&& handler)
-      : base(std::move(handler), fallback), allocator_(allocator), function_(std::move(function)) {}
+  double_dispatch_task(const Fallback& fallback, Function&& function, Handler&& handler)
+      : base(std::move(handler), fallback), function_(std::move(function)) {}
 
   template <class Executor>
   void send_to(const Executor& executor) {
@@ -64,16 +62,8 @@ class double_dispatch_task final : public completion<Handler, Fallback, Outcome>
 
   void on_delivered() noexcept override {}
   void on_dropped() noexcept override { destroy(); }
-  void destroy() noexcept override {
-    this->memory().when_idle(
-        [](void* self) noexcept {
-          auto* const task = static_cast<double_dispatch_task*>(self);
-          destroy_block(task, allocator_type(task->allocator_));
-        },
-        this);
-  }
+  void destroy() noexcept override { base::free_block(*this); }
 
-  [[no_unique_address]] allocator_type allocator_;
   std::optional<Function> function_;
 };
 
@@ -99,7 +89,7 @@ class initiate_double_dispatch {
     const auto allocator = asio::get_associated_allocator(local);
     const Executor executor =
         std::move(executor_);  // The task may be through, and this destroyed, before send_to() is.
-    auto* const task = make_block<task_type>(allocator, allocator, executor_type(detail::beneath_strand(executor)),
+    auto* const task = make_block<task_type>(allocator, executor_type(detail::beneath_strand(executor)),
                                              std::move(function_), std::move(local));
     task->send_to(executor);
   }

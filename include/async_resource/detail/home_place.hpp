@@ -18,24 +18,57 @@ inline namespace v0 {
 namespace detail {
 
 template <class T>
-concept execution_context = std::is_convertible_v < std::remove_cvref_t<T>
-&, asio::execution_context& > &&requires {
-  typename std::remove_cvref_t<T>::executor_type;
+inline constexpr bool is_execution_context = std::is_base_of_v<asio::execution_context, T>;
+
+template <class T>
+concept has_executor_type = requires {
+  typename T::executor_type;
 };
+
+template <class T>
+concept execution_context = is_execution_context<std::remove_cvref_t<T>> && has_executor_type<std::remove_cvref_t<T>>;
 
 template <class T>
 concept strand = is_strand<std::remove_cvref_t<T>>;
 
 template <class Resource, class... Args>
-concept makes = std::is_constructible_v<Resource, Args...> ||
-    (std::is_aggregate_v<Resource>&& requires(Args&&... args) { Resource{std::forward<Args>(args)...}; });
+concept makes_with_braces = requires(Args&&... args) {
+  Resource{std::forward<Args>(args)...};
+};
+
+template <class Resource, class... Args>
+inline constexpr bool is_made_of = std::is_constructible_v<Resource, Args...>;
+template <class Resource, class... Args>
+  requires std::is_aggregate_v<Resource>
+inline constexpr bool is_made_of<Resource, Args...> =
+    std::is_constructible_v<Resource, Args...> || makes_with_braces<Resource, Args...>;
+
+// Resource(args...), or Resource{args...} for an aggregate.
+template <class Resource, class... Args>
+concept makes = is_made_of<Resource, Args...>;
+
+// The executor that a strand made there is made of: of a context or a strand, theirs.
+template <class E>
+struct executor_at {
+  using type = E;
+};
+template <execution_context E>
+struct executor_at<E> {
+  using type = typename E::executor_type;
+};
+template <strand E>
+struct executor_at<E> {
+  using type = typename E::inner_executor_type;
+};
+template <class E>
+using executor_of = typename executor_at<std::remove_cvref_t<E>>::type;
+
+template <class E>
+concept home_place = execution_context<E> || asio::execution::executor<std::remove_cvref_t<E>>;
 
 // Where a home made of Executor can be: see the constructor of async_resource.
 template <class E, class Executor>
-concept home_for =
-    std::is_convertible_v<E, Executor> ||
-    (execution_context<E>&& std::is_convertible_v<typename std::remove_cvref_t<E>::executor_type, Executor>) ||
-    (strand<E> && std::is_convertible_v<typename std::remove_cvref_t<E>::inner_executor_type, Executor>);
+concept home_for = std::is_convertible_v<E, Executor> || std::is_convertible_v<executor_of<E>, Executor>;
 
 // A strand of the executor, by its real type.
 template <class Executor>
@@ -49,34 +82,15 @@ posting_strand_t<Executor> make_posting_strand(const Executor& executor) {
 }
 
 // The strand of a home: a new one, or the one that is given.
-template <class Executor, class E>
-  requires home_for<E, Executor> posting_strand_t<Executor> strand_on(E&& where) {
-    if constexpr (std::is_convertible_v<E, Executor>)
-      return make_posting_strand<Executor>(std::forward<E>(where));
-    else if constexpr (execution_context<E>)
-      return make_posting_strand<Executor>(where.get_executor());
-    else
-      return asio::strand<Executor>(std::forward<E>(where));
-  }
-
-template <class E>
-struct executor_at {
-  using type = E;
-};
-template <execution_context E>
-struct executor_at<E> {
-  using type = typename E::executor_type;
-};
-template <strand E>
-struct executor_at<E> {
-  using type = typename E::inner_executor_type;
-};
-
-template <class E>
-concept home_place = execution_context<E> || asio::execution::executor<std::remove_cvref_t<E>>;
-
-template <home_place E>
-using executor_of = typename executor_at<std::remove_cvref_t<E>>::type;
+template <class Executor, home_for<Executor> E>
+posting_strand_t<Executor> strand_on(E&& where) {
+  if constexpr (std::is_convertible_v<E, Executor>)
+    return make_posting_strand<Executor>(std::forward<E>(where));
+  else if constexpr (execution_context<E>)
+    return make_posting_strand<Executor>(where.get_executor());
+  else
+    return asio::strand<Executor>(std::forward<E>(where));
+}
 
 template <home_place E>
 posting_strand_t<executor_of<E>> share_or_make_strand(E&& where) {

@@ -34,12 +34,10 @@ namespace detail {
 template <class Home, class Function, class Outcome, class Handler>
 class invoke_task final : public home_task, public completion<Handler, typename Home::inner_executor_type, Outcome> {
   using base = completion<Handler, typename Home::inner_executor_type, Outcome>;
-  using allocator_type = asio::associated_allocator_t<Handler>;
 
  public:
-  invoke_task(const allocator_type& allocator, home_ref<Home> home, Function&& function, Handler&& handler)
+  invoke_task(home_ref<Home> home, Function&& function, Handler&& handler)
       : base(std::move(handler), home->strand().get_inner_executor()),
-        allocator_(allocator),
         home_(std::move(home)),
         function_(std::move(function)) {}
 
@@ -85,16 +83,8 @@ class invoke_task final : public home_task, public completion<Handler, typename 
     }
   }
 
-  void destroy() noexcept override {
-    this->memory().when_idle(
-        [](void* self) noexcept {
-          auto* const task = static_cast<invoke_task*>(self);
-          destroy_block(task, allocator_type(task->allocator_));
-        },
-        this);
-  }
+  void destroy() noexcept override { base::free_block(*this); }
 
-  [[no_unique_address]] allocator_type allocator_;
   home_ref<Home> home_;
   std::optional<Function> function_;
   bool disposing_ = false;
@@ -122,8 +112,7 @@ class initiate_invoke {
       // The task takes the reference along, and what it does once submitted cannot be known here: no more of *this then.
       Home& home = *home_;
       const auto allocator = asio::get_associated_allocator(local);
-      auto* const task =
-          make_block<task_type>(allocator, allocator, std::move(home_), std::move(function_), std::move(local));
+      auto* const task = make_block<task_type>(allocator, std::move(home_), std::move(function_), std::move(local));
       try {
         if (home.submit(*task)) return;
       } catch (...) {

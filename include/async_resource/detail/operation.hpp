@@ -14,6 +14,7 @@
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/default_token.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -95,11 +96,6 @@ class awaiter<void(Disposition, Results...), Initiation> {
 
 template <class Token>
 inline constexpr bool is_deferred_token = std::is_same_v<std::decay_t<Token>, asio::deferred_t>;
-
-// Where Asio knows no default for the executor, the operation itself.
-template <class Executor>
-using default_token_t = std::conditional_t<std::is_void_v<asio::default_completion_token_t<Executor>>, asio::deferred_t,
-                                           asio::default_completion_token_t<Executor>>;
 
 // What an initiating function returns: the operation if it is to be deferred, else what the token makes of it.
 template <class Signature, class Initiation, class Token>

@@ -13,8 +13,8 @@
 #include <system_error>
 #include <vector>
 
-#include "async_resource/error.hpp"
-#include "async_resource/framing/length_prefix.hpp"
+#include <async_resource/error.hpp>
+#include <async_resource/framing/length_prefix.hpp>
 
 namespace asyncres {
 inline namespace v0 {

@@ -11,10 +11,10 @@
 #include <system_error>
 #include <utility>
 
-#include "async_resource/detail/asio.hpp"
-#include "async_resource/error.hpp"
-#include "async_resource/framing/detail/operation.hpp"
-#include "async_resource/framing/length_prefix.hpp"
+#include <async_resource/detail/asio.hpp>
+#include <async_resource/error.hpp>
+#include <async_resource/framing/detail/operation.hpp>
+#include <async_resource/framing/length_prefix.hpp>
 
 namespace asyncres {
 inline namespace v0 {

@@ -13,11 +13,11 @@
 #include <system_error>
 #include <utility>
 
-#include "async_resource/detail/asio.hpp"
-#include "async_resource/error.hpp"
-#include "async_resource/framing/detail/frame_buffers.hpp"
-#include "async_resource/framing/detail/operation.hpp"
-#include "async_resource/framing/length_prefix.hpp"
+#include <async_resource/detail/asio.hpp>
+#include <async_resource/error.hpp>
+#include <async_resource/framing/detail/frame_buffers.hpp>
+#include <async_resource/framing/detail/operation.hpp>
+#include <async_resource/framing/length_prefix.hpp>
 
 namespace asyncres {
 inline namespace v0 {

@@ -26,8 +26,8 @@ struct python_options {};
 /// Puts a Python callable behind an `asio::strand`, its home: it takes requests and gives replies.
 /**
  * The callable runs at home, alone, with the GIL held; no other thread waits for it, and the GIL is not held while no
- * call runs. Home is best a thread that may block, such as an `asio::thread_pool` of one: a callable that computes keeps
- * its thread busy, and taking the GIL waits for other Python threads.
+ * call runs. Home is best a thread that may block, such as an `asio::thread_pool` of one: a callable that computes
+ * keeps its thread busy, and taking the GIL waits for other Python threads.
  *
  * A handle, like `async_resource`, which it holds: cheap to copy, and copies name the same callable. It may outlive the
  * interpreter: calls then fail with a `python::error` that says that the interpreter is gone.
@@ -60,7 +60,7 @@ class python_app {
    * `std::invalid_argument` if `target` is not of that form, and what allocating may throw.
    */
   template <class E>
-    requires detail::home_for<E, Executor> python_app(E&& where, const python::interpreter& python, std::string target,
+    requires detail::home_for<E, Executor> python_app(E&& where, python::interpreter& python, std::string target,
                                                       python_options options = {})
         : python_app(std::forward<E>(where), python::callable(python, std::move(target)), options) {}
 
@@ -144,8 +144,8 @@ class python_app {
    * None.
    *
    * @par Errors
-   * `python::error`: what the callable raises, `SystemExit` and `KeyboardInterrupt` included; `TypeError` if it does not
-   * return `bytes`; what async_load() reports. `errc::closed` if home's execution context has been shut down.
+   * `python::error`: what the callable raises, `SystemExit` and `KeyboardInterrupt` included; `TypeError` if it does
+   * not return `bytes`; what async_load() reports. `errc::closed` if home's execution context has been shut down.
    *
    * @par Object Lifetimes
    * The handle may be dropped at once; what `request` refers to stays valid until completion.

@@ -31,8 +31,8 @@ namespace python {
 
 /// A Python callable and the interpreter it lives in: the resource behind a `python_app`.
 /**
- * It takes the GIL when it is loaded, called or destroyed, and holds it for no longer. With the interpreter gone, loading
- * and calling throw a `python::error` that says so, and destroying it does nothing.
+ * It takes the GIL when it is loaded, called or destroyed, and holds it for no longer. With the interpreter gone,
+ * loading and calling throw a `python::error` that says so, and destroying it does nothing.
  *
  * `SystemExit` and `KeyboardInterrupt` are errors as any other: they end neither the thread nor the program.
  *
@@ -47,8 +47,7 @@ class callable {
    *
    * @par Exceptions `std::invalid_argument` if `target` is not of that form.
    */
-  callable(const interpreter& python, std::string target)
-      : gate_(python.main_thread_.gate()), target_(std::move(target)) {}
+  callable(interpreter& python, std::string target) : gate_(python.main_thread_.gate()), target_(std::move(target)) {}
 
   /// An object at hand. The GIL is held.
   /**
@@ -63,8 +62,8 @@ class callable {
 
   /// Import the module and find the callable, unless that is done.
   /**
-   * @par Exceptions `python::error`: what importing raises, `AttributeError`, or `TypeError` if it cannot be called. The
-   *                 next call tries again.
+   * @par Exceptions `python::error`: what importing raises, `AttributeError`, or `TypeError` if it cannot be called.
+   *                 The next load or call tries again.
    */
   void load() {
     const detail::gil lock(gate_);
@@ -79,8 +78,8 @@ class callable {
    *
    * @returns What the callable returned, in place.
    *
-   * @par Exceptions `python::error`: what the callable raises, or `TypeError` if it does not return `bytes`; what `load`
-   *                 throws; errc::not_at_home.
+   * @par Exceptions `python::error`: what the callable raises, or `TypeError` if it does not return `bytes`; what
+   *                 load() throws; `std::system_error` with `errc::not_at_home`.
    */
   template <class Handle>
   reply operator()(asio::const_buffer request, const Handle& home) {

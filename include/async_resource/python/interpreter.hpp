@@ -38,7 +38,7 @@ class interpreter {
    *
    * @par Exceptions
    * `std::logic_error` if Python already runs in this process; `std::runtime_error` if it does not start, as when its
-   * standard library is not found.
+   * standard library is not found: then CPython will not start in this process any more.
    */
   explicit interpreter(const interpreter_options& options = {}) : main_thread_(options) {}
 

@@ -9,7 +9,7 @@
 #include <iterator>
 #include <utility>
 
-#include "async_resource/detail/asio.hpp"
+#include <async_resource/detail/asio.hpp>
 
 namespace asyncres {
 inline namespace v0 {

@@ -13,7 +13,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "async_resource/detail/asio.hpp"
+#include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/default_token.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -25,16 +26,21 @@ using signature = void(std::error_code, std::size_t);
 template <class Token>
 concept frame_token = asio::completion_token_for<Token, signature>;
 
-// The default completion token of the stream's executor; deferred where it has none.
+template <class Stream>
+concept has_executor_type = requires {
+  typename Stream::executor_type;
+};
+
+// The default completion token of the stream's executor; deferred for what is no stream, so that its check can speak.
 template <class Stream>
 struct default_token {
   using type = asio::deferred_t;
 };
 
 template <class Stream>
-  requires(!std::is_void_v<asio::default_completion_token_t<typename Stream::executor_type>>)
+  requires has_executor_type<Stream>
 struct default_token<Stream> {
-  using type = asio::default_completion_token_t<typename Stream::executor_type>;
+  using type = asyncres::detail::default_token_t<typename Stream::executor_type>;
 };
 
 template <class Stream>

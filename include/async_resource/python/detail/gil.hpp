@@ -45,8 +45,8 @@ class kept_thread_state {
   std::shared_ptr<gate> gate_;
 };
 
-// In the interpreter and holding its GIL, unless the gate is closed: then it is false. May be nested, and used where the
-// thread already holds the GIL in another way.
+// In the interpreter and holding its GIL, unless the gate is closed: then it is false. May be nested, and used by a
+// thread that already holds the GIL in another way.
 class gil {
  public:
   explicit gil(const std::shared_ptr<gate>& gate) noexcept : gate_(gate && gate->enter() ? gate.get() : nullptr) {
