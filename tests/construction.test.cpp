@@ -82,6 +82,19 @@ TEMPLATE_TEST_CASE("parentheses where they do, braces for an aggregate", "[async
   CHECK(aggregate.async_invoke([](point& p) { return p.x + 10 * p.y; }, asio::use_future).get() == 21);
 }
 
+TEST_CASE("a resource may overload operator&", "[async_resource][construction]") {
+  struct handle {
+    explicit handle(int v) : value(v) {}
+    handle* operator&() { return nullptr; }
+    int value;
+  };
+  asio::io_context context;
+  async_resource<asio::any_io_executor, handle> resource(context, 3);
+  auto value = resource.async_invoke([](handle& h) { return h.value; }, asio::use_future);
+  context.run();
+  CHECK(value.get() == 3);
+}
+
 TEST_CASE("a constructor that throws leaves nothing behind", "[async_resource][construction]") {
   struct fails {
     explicit fails(std::shared_ptr<int> p) : keep(std::move(p)) { throw std::runtime_error("no"); }

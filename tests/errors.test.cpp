@@ -80,6 +80,7 @@ TEMPLATE_TEST_CASE("what an error_code function throws becomes a code, and the r
   CHECK(code_of([] { throw std::bad_alloc(); }) == result(make_error_code(std::errc::not_enough_memory), ""));
   CHECK(code_of([] { throw std::runtime_error("?"); }) == result(asyncres::errc::exception, ""));
   CHECK(code_of([] { throw 42; }) == result(asyncres::errc::exception, ""));
+  CHECK(code_of([] { throw std::system_error(std::error_code()); }) == result(asyncres::errc::exception, ""));
 }
 
 // Pitfall 5: called a second time, moved-from, by the catch clause that it was delivered in.

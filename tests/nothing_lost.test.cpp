@@ -3,6 +3,7 @@
 // https://www.boost.org/LICENSE_1_0.txt)
 
 #include <async_resource/async_resource.hpp>
+#include <async_resource/double_dispatch.hpp>
 
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
@@ -13,6 +14,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -277,17 +279,84 @@ TEST_CASE("a refused operation completes at once through an immediate executor",
   CHECK(code == asyncres::errc::closed);
 }
 
-TEST_CASE("a handler that lived on the context that home was shut down with is destroyed, not called",
+TEST_CASE("a refused operation reaches a handler on a new context, even where home's was",
+          "[async_resource][nothing_lost]") {
+  std::optional<asio::io_context> context(std::in_place);
+  async_resource<asio::any_io_executor, int> resource(*context, 1);
+  context.reset();
+  context.emplace();
+  std::error_code code;
+  resource.async_invoke([](int&, std::error_code&) {},
+                        asio::bind_executor(*context, [&](std::error_code e) { code = e; }));
+  context->run();
+  CHECK(code == asyncres::errc::closed);
+}
+
+TEST_CASE("a refused operation whose handler's context goes at once destroys the handler",
           "[async_resource][nothing_lost]") {
   auto home = std::make_optional<asio::io_context>();
   async_resource<asio::any_io_executor, int> resource(*home, 1);
-  const auto executor = home->get_executor();
   home.reset();
-  bool called = false;
   auto owned = std::make_shared<int>();
-  resource.async_invoke([](int&) {}, asio::bind_executor(executor, [&, owned](std::exception_ptr) { called = true; }));
+  bool called = false;
+  for (int i = 0; i < 100; ++i) {
+    asio::io_context callers;
+    resource.async_invoke([](int&) {}, asio::bind_executor(callers, [&, owned](std::exception_ptr) { called = true; }));
+  }
   CHECK(owned.use_count() == 1);
   CHECK_FALSE(called);
+}
+
+namespace {
+
+// A function that throws when it is moved for the n-th time.
+struct reluctant {
+  explicit reluctant(int n) : moves_left(n) {}
+  reluctant(reluctant&& other) : moves_left(other.moves_left - 1), owned(other.owned) {
+    if (moves_left == 0) throw std::runtime_error("moved once too often");
+  }
+  void operator()(int&) const {}
+  void operator()() const {}
+
+  int moves_left;
+  std::shared_ptr<int> owned = std::make_shared<int>();
+};
+
+}  // namespace
+
+TEST_CASE("a function whose move throws leaves the caller with a throw, and nothing behind",
+          "[async_resource][nothing_lost]") {
+  for (int moves = 1; moves < 8; ++moves) {
+    CAPTURE(moves);
+    auto owned = std::make_shared<int>();
+    // The handler may be the last owner of home's context.
+    auto context = std::make_shared<asio::io_context>();
+    async_resource<asio::any_io_executor, int> resource(*context, 1);
+    asio::io_context callers;
+    int called = 0;
+    const auto submit = [&](auto start) {
+      try {
+        start(reluctant(moves), asio::bind_executor(callers, [&called, owned](std::exception_ptr) { ++called; }));
+      } catch (const std::runtime_error&) {
+        --called;
+      }
+    };
+    submit([&](auto function, auto handler) { resource.async_invoke(std::move(function), std::move(handler)); });
+    submit([&](auto function, auto handler) {
+      asyncres::double_dispatch(context->get_executor(), std::move(function), std::move(handler));
+    });
+    context->run();
+    callers.run();
+    CHECK((called == 2 || called == 0 || called == -2));
+    CHECK(owned.use_count() == 1);
+
+    context->restart();
+    try {
+      resource.async_invoke(reluctant(moves),
+                            asio::bind_executor(callers, [keep = std::move(context)](std::exception_ptr) {}));
+    } catch (const std::runtime_error&) {
+    }
+  }
 }
 
 TEST_CASE("an executor that cannot take the first operation leaves the caller with a throw and nothing changed",

@@ -3,6 +3,7 @@
 // https://www.boost.org/LICENSE_1_0.txt)
 
 #include <async_resource/async_resource.hpp>
+#include <async_resource/double_dispatch.hpp>
 #include <async_resource/home_ptr.hpp>
 
 #include <catch2/catch_template_test_macros.hpp>
@@ -137,6 +138,34 @@ TEMPLATE_TEST_CASE("a home that goes while others submit to it loses no handler"
   CHECK(handlers.destroyed == handlers.made);
   CHECK(handlers.called_again == 0);
   CHECK(closed >= rounds);
+}
+
+TEST_CASE("a home that was used as a handler's context before it had a strand goes as well",
+          "[async_resource][races]") {
+  // The order in which a context shuts its services down is that in which they were first used.
+  ledger handlers;
+  for (int round = 0; round < 100; ++round) {
+    testing::io_1 callers;
+    auto home = std::make_unique<asio::io_context>();
+    asyncres::double_dispatch(
+        asio::system_executor(), [] {}, asio::bind_executor(*home, [](std::exception_ptr) {}));
+    home->run();
+    async_resource<asio::any_io_executor, int> resource(*home, 0);
+    testing::event submitting;
+    std::thread submitter([&] {
+      for (int i = 0; i < 20; ++i) {
+        resource.async_invoke([](int&) {}, asio::bind_executor(callers.get_executor(), counted_handler(handlers)));
+        if (i == 0) submitting.set();
+      }
+    });
+    const bool was_submitting = submitting.wait();
+    home.reset();
+    submitter.join();
+    if (!was_submitting) break;
+  }
+  CHECK(handlers.made == 2'000);
+  CHECK(handlers.destroyed == handlers.made);
+  CHECK(handlers.called_again == 0);
 }
 
 TEMPLATE_TEST_CASE("handles and home_ptrs may be dropped on any thread while home goes", "[async_resource][races]",

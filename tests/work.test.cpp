@@ -9,7 +9,7 @@
 #include <asio.hpp>
 
 #include <exception>
-#include <memory>
+#include <list>
 #include <optional>
 
 #include "support/contexts.hpp"
@@ -38,10 +38,11 @@ TEST_CASE("run() on the handler's context waits for a function that runs elsewhe
 
 TEST_CASE("run() on the handler's context waits, also where the executor is erased or a strand",
           "[async_resource][work]") {
+  std::list<asio::io_context> contexts;  // Older than home, whose thread may still be in the call that posts to them.
   testing::pool_1 home;
   async_resource<asio::any_io_executor, int> resource(home.context(), 3);
   const auto waits_with = [&](auto make_executor) {
-    asio::io_context callers;
+    auto& callers = contexts.emplace_back();
     testing::event about_to_run;
     bool called = false;
     resource.async_invoke([&](int&) { (void)about_to_run.wait(); },
@@ -65,6 +66,19 @@ TEST_CASE("run() on the inner executor's context waits for what is queued", "[as
   for (int i = 0; i < 1'000; ++i) resource.async_invoke([](int&) {}, [&](std::exception_ptr) { ++completed; });
   context.run();
   CHECK(completed == 1'000);
+}
+
+TEST_CASE("the inner executor's work is over when the completion is on its way, as with Asio's own operations",
+          "[async_resource][work]") {
+  asio::io_context home;
+  asio::io_context callers;
+  async_resource<asio::any_io_executor, int> resource(home, 0);
+  bool called = false;
+  resource.async_invoke([](int&) {}, asio::bind_executor(callers, [&](std::exception_ptr) { called = true; }));
+  home.run();
+  CHECK_FALSE(called);
+  callers.run();
+  CHECK(called);
 }
 
 TEST_CASE("an operation that was not started keeps nobody's run() waiting", "[async_resource][work]") {

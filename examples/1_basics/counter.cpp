@@ -8,23 +8,17 @@
 //
 //   counter
 
-#include <asio/awaitable.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
-#include <asio/io_context.hpp>
-#include <asio/thread_pool.hpp>
+//! [readme]
+#include <asio.hpp>
 #include <async_resource.hpp>
 #include <iostream>
 #include <thread>
 
-//! [readme]
 struct tally {
   int hits = 0;
 };
 
-using counter_type = asyncres::async_resource<asio::thread_pool::executor_type, tally>;
-
-asio::awaitable<void> visit(counter_type counter, int times) {
+asio::awaitable<void> visit(auto counter, int times) {
   for (int i = 0; i < times; ++i) {
     //! [ask]
     auto n = co_await counter.async_invoke([](tally& t) { return ++t.hits; });
@@ -36,7 +30,7 @@ asio::awaitable<void> visit(counter_type counter, int times) {
 int main() {
   asio::thread_pool home(1);  // where the tally lives
   asio::io_context visitors;  // where everything else happens
-  const counter_type counter(home);
+  const auto counter = asyncres::make_async_resource<tally>(home);
 
   for (int i = 0; i < 4; ++i) asio::co_spawn(visitors, visit(counter, 1000), asio::detached);
   std::jthread another([&] { visitors.run(); });

@@ -11,7 +11,6 @@
 
 #include <exception>
 #include <iostream>
-#include <stdexcept>
 #include <string>
 
 #include "../support/frames.hpp"
@@ -20,24 +19,16 @@
 
 namespace {
 
-std::string call(PyObject* callable, const std::string& request) {
-  const example::gil lock;
-  const example::object argument(PyBytes_FromStringAndSize(request.data(), static_cast<Py_ssize_t>(request.size())));
-  const example::object reply(argument ? PyObject_CallFunctionObjArgs(callable, argument.get(), nullptr) : nullptr);
-  char* data;
-  Py_ssize_t size;
-  if (!reply || PyBytes_AsStringAndSize(reply.get(), &data, &size) != 0) {
-    PyErr_WriteUnraisable(callable);
-    throw std::runtime_error("the callable failed");
-  }
-  return {data, static_cast<std::size_t>(size)};
-}
-
 asio::awaitable<void> session(asio::ip::tcp::socket& socket, PyObject* callable, std::size_t limit) {
   std::string request;
+  std::string reply;
   for (;;) {
     co_await example::read_frame(socket, request, limit);
-    co_await example::write_frame(socket, call(callable, request), limit);
+    {
+      const example::gil lock;
+      reply = example::call(callable, request);
+    }
+    co_await example::write_frame(socket, reply, limit);
   }
 }
 

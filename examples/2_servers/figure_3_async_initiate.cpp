@@ -15,7 +15,6 @@
 #include <asio/post.hpp>
 #include <exception>
 #include <iostream>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -25,19 +24,6 @@
 
 namespace {
 
-std::string call(PyObject* callable, const std::string& request) {
-  const example::gil lock;
-  const example::object argument(PyBytes_FromStringAndSize(request.data(), static_cast<Py_ssize_t>(request.size())));
-  const example::object reply(argument ? PyObject_CallFunctionObjArgs(callable, argument.get(), nullptr) : nullptr);
-  char* data;
-  Py_ssize_t size;
-  if (!reply || PyBytes_AsStringAndSize(reply.get(), &data, &size) != 0) {
-    PyErr_WriteUnraisable(callable);
-    throw std::runtime_error("the callable failed");
-  }
-  return {data, static_cast<std::size_t>(size)};
-}
-
 template <asio::completion_token_for<void(std::exception_ptr, std::string)> Token>
 auto async_call(PyObject* callable, const std::string& request, Token&& token) {
   return asio::async_initiate<Token, void(std::exception_ptr, std::string)>(
@@ -45,7 +31,8 @@ auto async_call(PyObject* callable, const std::string& request, Token&& token) {
         std::exception_ptr failure;
         std::string reply;
         try {
-          reply = call(function, argument);
+          const example::gil lock;
+          reply = example::call(function, argument);
         } catch (...) {
           failure = std::current_exception();
         }

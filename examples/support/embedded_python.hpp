@@ -8,6 +8,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <cstddef>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -67,6 +68,19 @@ inline PyObject* load(const std::string& target) {
     throw std::runtime_error("cannot load " + target);
   }
   return attribute;
+}
+
+/// Call with bytes, for bytes. The GIL is held.
+inline std::string call(PyObject* callable, const std::string& request) {
+  const object argument(PyBytes_FromStringAndSize(request.data(), static_cast<Py_ssize_t>(request.size())));
+  const object reply(argument ? PyObject_CallFunctionObjArgs(callable, argument.get(), nullptr) : nullptr);
+  char* data;
+  Py_ssize_t size;
+  if (!reply || PyBytes_AsStringAndSize(reply.get(), &data, &size) != 0) {
+    PyErr_WriteUnraisable(callable);
+    throw std::runtime_error("the callable failed");
+  }
+  return {data, static_cast<std::size_t>(size)};
 }
 
 }  // namespace example

@@ -70,8 +70,9 @@ class async_resource {
 
   /// Constructs the resource, in place, in the calling thread.
   /**
-   * @param where An executor convertible to `Executor`, or an execution context: a strand is made of it; or a strand of
-   * such an executor, which is then shared with whatever else runs on it.
+   * @param where What is convertible to `Executor`, or an execution context: a new strand is made of it. Else a strand of
+   * such an executor, which is then shared with whatever else runs on it. A strand is itself convertible to
+   * `asio::any_io_executor`, and a strand is made of it then; make_async_resource() shares it.
    * @param args  What the resource is constructed from: `Resource(args...)`, or `Resource{args...}` for an aggregate.
    *
    * @par Exceptions What constructing the resource or allocating may throw.
@@ -111,14 +112,16 @@ class async_resource {
    *
    * @par Executor
    * The handler's associated executor, else the inner executor. Never inside this function, never while the resource is
-   * held. Work is tracked on both until then.
+   * held. Work is tracked on the first until the handler has returned, on the inner executor until the completion is on
+   * its way.
    *
    * @par Per-Operation Cancellation
    * None.
    *
    * @par Errors
    * What the function throws or sets. `errc::closed` if home's execution context has been shut down: then through the
-   * handler's immediate executor if it has one, else its associated executor, else `asio::system_executor`.
+   * handler's immediate executor if it has one, else its associated executor, else `asio::system_executor`. Tokens that
+   * take the operation's own executor, such as `use_promise`, still need that context.
    *
    * @par Object Lifetimes
    * The handle may be dropped at once; what the function refers to may not. If the handler's execution context is shut

@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -38,13 +37,13 @@ class home_object final : public home_task {
  public:
   template <class... Args>
   explicit home_object(home_ref<home_base> home, Args&&... args)
-      : home_(std::move(home)), object_(std::in_place, std::forward<Args>(args)...) {}
+      : home_(std::move(home)), object_(std::forward<Args>(args)...) {}
 
-  T& object() noexcept { return *object_; }
+  T& object() noexcept { return object_; }
 
   void drop() noexcept {
     try {
-      if (const auto pin = home_->pin(); pin && home_->submit(*this)) return;
+      if (home_->submit(*this)) return;
     } catch (...) {
       // An executor that cannot even be told: the same as none.
     }
@@ -55,7 +54,7 @@ class home_object final : public home_task {
 
   void abandon() noexcept override {
     if constexpr (leak_when_homeless<T>)
-      home_ = {};
+      home_ = {};  // The memory of home need not leak as well.
     else
       delete this;
   }
@@ -64,7 +63,7 @@ class home_object final : public home_task {
 
  private:
   home_ref<home_base> home_;
-  std::optional<T> object_;
+  T object_;
 };
 
 }  // namespace detail
@@ -101,7 +100,7 @@ class home_ptr {
   }
   void swap(home_ptr& other) noexcept { std::swap(object_, other.object_); }
 
-  [[nodiscard]] T* get() const noexcept { return object_ ? &object_->object() : nullptr; }
+  [[nodiscard]] T* get() const noexcept { return object_ ? std::addressof(object_->object()) : nullptr; }
   T& operator*() const noexcept { return object_->object(); }
   T* operator->() const noexcept { return get(); }
   explicit operator bool() const noexcept { return object_ != nullptr; }

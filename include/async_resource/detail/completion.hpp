@@ -38,6 +38,11 @@ class completion : public context_member {
   completion(Handler&& handler, const Fallback& fallback)
       : completion(asio::get_associated_executor(handler, fallback), handler, fallback) {}
 
+  // Once the block is complete, and before it is submitted.
+  void enrol() noexcept {
+    if (registry_) registry_->enrol(*this);
+  }
+
  protected:
   ~completion() = default;
 
@@ -49,7 +54,7 @@ class completion : public context_member {
       else
         forget();
     } else {
-      send([&] { post_to(fallback_, hop(*this), memory_); });
+      send([&] { post_to(Fallback(fallback_), hop(*this), memory_); });
     }
   }
 
@@ -78,8 +83,6 @@ class completion : public context_member {
 
   // The handler was destroyed with its context, and the outcome is still there. Destroys the operation.
   virtual void on_dropped() noexcept = 0;
-  // Lets go of what only the way back needed. Called before the handler.
-  virtual void on_delivered() noexcept = 0;
 
  private:
   void complete() {
@@ -87,7 +90,6 @@ class completion : public context_member {
     [[maybe_unused]] const auto work = std::move(work_);
     Handler handler = std::move(*handler_);
     Outcome outcome = std::move(outcome_);
-    on_delivered();
     this->destroy();
     std::move(outcome).pass_to(std::move(handler));
   }
@@ -99,25 +101,22 @@ class completion : public context_member {
 
   // From the fallback executor to one that may run functions inside `execute`: off the strand, that does no harm.
   void leave_strand() {
-    if (context_pin pin(registry_, *this); pin)
-      asio::prefer(*work_, asio::execution::blocking.never).execute(delivery(*this));
-    else
-      forget();
+    const bool alive = static_cast<bool>(context_pin(registry_, *this));  // Not pinned: the handler may run right here.
+    if (!alive) return forget();
+    asio::prefer(*work_, asio::execution::blocking.never).execute(delivery(*this));
   }
 
-  void strand_gone() noexcept { give_up(); }
+  void fallback_gone() noexcept { give_up(); }
 
   using delivery = one_shot<completion, &completion::complete, &completion::dropped>;
-  using hop = one_shot<completion, &completion::leave_strand, &completion::strand_gone>;
+  using hop = one_shot<completion, &completion::leave_strand, &completion::fallback_gone>;
 
   completion(const handler_executor& executor, Handler& handler, const Fallback& fallback)
       : allocator_(asio::get_associated_allocator(handler)),
-        handler_(std::move(handler)),
+        registry_(registry_of(context_of(executor))),
         work_(track_work(executor)),
         fallback_(fallback),
-        registry_(registry_of(context_of(executor))) {
-    if (registry_) registry_->enrol(*this);
-  }
+        handler_(std::move(handler)) {}
 
   template <class Send>
   static void send(Send&& function) noexcept {
@@ -148,13 +147,19 @@ class completion : public context_member {
 
   void on_context_shutdown() noexcept final { drop_handler(); }
 
+  // A copy of the fallback may not outlive its context, and is of no use where the handler's executor can post.
+  struct unused {
+    explicit unused(const Fallback&) noexcept {}
+  };
+  using kept_fallback = std::conditional_t<can_post<handler_executor>, unused, Fallback>;
+
   [[no_unique_address]] allocator_type allocator_;
-  std::optional<Handler> handler_;
-  std::optional<tracked_executor<handler_executor>> work_;
-  Fallback fallback_;
   std::shared_ptr<context_registry> registry_;
+  std::optional<tracked_executor<handler_executor>> work_;
+  [[no_unique_address]] kept_fallback fallback_;
   Outcome outcome_;
   reserved_memory memory_;
+  std::optional<Handler> handler_;  // Last: what may throw while the block is made leaves the handler with its owner.
 };
 
 }  // namespace detail

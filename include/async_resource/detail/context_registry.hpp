@@ -143,7 +143,10 @@ class context_service final : public asio::execution_context::service {
   inline static asio::execution_context::id id;
 
   explicit context_service(asio::execution_context& context)
-      : asio::execution_context::service(context), registry_(std::make_shared<context_registry>()) {}
+      : asio::execution_context::service(context), registry_(std::make_shared<context_registry>()) {
+    // Services are shut down newest first, and a pin must hold off the shutdown of strands too: theirs has to be older.
+    asio::use_service<asio::detail::strand_executor_service>(context);
+  }
 
   const std::shared_ptr<context_registry>& registry() const noexcept { return registry_; }
 
@@ -153,8 +156,8 @@ class context_service final : public asio::execution_context::service {
   std::shared_ptr<context_registry> registry_;
 };
 
-// An executor that can tell its execution context. For one that cannot there is no registry: nobody can know when its
-// context goes.
+// An executor that can tell its execution context. For one that cannot, such as any_completion_executor, there is no
+// registry: nobody can know when its context goes.
 template <class Executor>
 concept knows_its_context = asio::can_query_v<const Executor&, asio::execution::context_as_t<asio::execution_context&>>;
 

@@ -5,7 +5,6 @@
 #ifndef ASYNC_RESOURCE_DETAIL_DOUBLE_DISPATCH_HPP
 #define ASYNC_RESOURCE_DETAIL_DOUBLE_DISPATCH_HPP
 
-#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -14,6 +13,7 @@
 #include <async_resource/detail/block.hpp>
 #include <async_resource/detail/completion.hpp>
 #include <async_resource/detail/executor.hpp>
+#include <async_resource/detail/function_holder.hpp>
 #include <async_resource/detail/one_shot.hpp>
 
 namespace asyncres {
@@ -35,36 +35,34 @@ using beneath_strand_t = std::decay_t<decltype(detail::beneath_strand(std::declv
 
 // A function on its way to an executor, and back: the same block serves both ways.
 template <class Fallback, class Function, class Outcome, class Handler>
-class double_dispatch_task final : public completion<Handler, Fallback, Outcome> {
+class double_dispatch_task final : private function_holder<Function>, public completion<Handler, Fallback, Outcome> {
   using base = completion<Handler, Fallback, Outcome>;
 
  public:
   double_dispatch_task(const Fallback& fallback, Function&& function, Handler&& handler)
-      : base(std::move(handler), fallback), function_(std::move(function)) {}
+      : function_holder<Function>{std::move(function)}, base(std::move(handler), fallback) {}
 
   template <class Executor>
   void send_to(const Executor& executor) {
+    this->enrol();
     post_to(executor, one_shot<double_dispatch_task, &double_dispatch_task::run, &double_dispatch_task::abandon>(*this),
             this->memory());
   }
 
  private:
   void run() {
-    this->result().capture(std::move(*function_));
-    function_.reset();
+    this->result().capture(std::move(*this->function_));
+    this->function_.reset();
     this->deliver();
   }
 
   void abandon() noexcept {
-    function_.reset();
+    this->function_.reset();
     this->give_up();
   }
 
-  void on_delivered() noexcept override {}
   void on_dropped() noexcept override { destroy(); }
   void destroy() noexcept override { base::free_block(*this); }
-
-  std::optional<Function> function_;
 };
 
 // The initiation of double_dispatch: what it needs, until there is a handler.

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <optional>
 #include <system_error>
 #include <type_traits>
@@ -33,8 +34,8 @@ namespace detail {
 // is shut down first destroys the resource then, refuses tasks from there on, and keeps only its memory for the owners.
 class home_base : public context_member {
  public:
-  // Called with the context pinned or from within it. False: home has been shut down, the task is still the caller's.
-  // Throws what scheduling throws; then too.
+  // False: home has been shut down, and the task is still the caller's. It also is if the call throws, as it does when
+  // the executor cannot be told.
   bool submit(home_task& task) {
     switch (mailbox_.push(task)) {
       case mailbox::pushed::refused: return false;
@@ -44,7 +45,11 @@ class home_base : public context_member {
     add_owner();
     drop_watch watch(*this);
     try {
-      post_drain();
+      // Not pinned any more below: what is destroyed there may own the context.
+      if (const auto alive = pin())
+        post_drain();
+      else
+        return release_owner(), true;  // The shutdown that is under way finds the task in the mailbox.
     } catch (...) {
       take_back(task, watch.dropped());
       throw;
@@ -57,12 +62,6 @@ class home_base : public context_member {
 
   context_pin pin() const noexcept { return context_pin(registry_); }
 
-  // Whether the executor belongs to the context that home lives, or lived, on. May be asked when that is gone.
-  template <class Executor>
-  bool was_on(const Executor& executor) const noexcept {
-    return context_ && context_of(executor) == context_;
-  }
-
   void add_owner() noexcept {
     // Relaxed: whoever adds an owner is one, or the busy queue's drain, and has synchronised already.
     owners_.fetch_add(1, std::memory_order_relaxed);
@@ -74,7 +73,7 @@ class home_base : public context_member {
   }
 
  protected:
-  explicit home_base(asio::execution_context* context) : context_(context), registry_(registry_of(context)) {}
+  explicit home_base(std::shared_ptr<context_registry> registry) : registry_(std::move(registry)) {}
   ~home_base() = default;
 
   void enrol() noexcept {
@@ -127,8 +126,9 @@ class home_base : public context_member {
     bool dropped() const noexcept { return dropped_; }
 
     static bool notice(const home_base& home) noexcept {
-      if (!top() || top()->home_ != &home) return false;
-      return top()->dropped_ = true;
+      for (drop_watch* watch = top(); watch; watch = watch->outer_)
+        if (watch->home_ == &home) return watch->dropped_ = true;
+      return false;
     }
 
    private:
@@ -197,7 +197,6 @@ class home_base : public context_member {
   mailbox mailbox_;
   task_list pending_;  // Taken from the mailbox and not yet run; the drain's own.
   std::atomic<std::size_t> owners_{1};
-  asio::execution_context* const context_;
   const std::shared_ptr<context_registry> registry_;
 };
 
@@ -258,19 +257,24 @@ class home final : public home_base {
 
   template <class... Args>
   explicit home(posting_strand_t<Executor> strand, Args&&... args)
-      : home_base(std::visit([](const auto& s) { return context_of(s); }, strand)),
+      : home_base(std::visit([](const auto& s) { return registry_of(context_of(s)); }, strand)),
         posting_strand_(std::move(strand)),
-        strand_(std::visit([](const auto& s) { return asio::strand<Executor>(s); }, *posting_strand_)) {
+        strand_(std::visit([](const auto& s) { return asio::strand<Executor>(s); }, *posting_strand_)),
+        inner_executor_(strand_->get_inner_executor()) {
+    void* const place = std::addressof(resource_);
     // Braces only where parentheses cannot: an aggregate.
     if constexpr (std::is_constructible_v<Resource, Args...>)
-      std::construct_at(&resource_, std::forward<Args>(args)...);
+      ::new (place) Resource(std::forward<Args>(args)...);
     else
-      ::new (static_cast<void*>(&resource_)) Resource{std::forward<Args>(args)...};
+      ::new (place) Resource{std::forward<Args>(args)...};
     enrol();
   }
 
   // While home's context is there, hence with it pinned or from within it.
   const asio::strand<Executor>& strand() const noexcept { return *strand_; }
+  // To be used then only, but to be copied whenever an initiation is asked for its executor.
+  const Executor& inner_executor() const noexcept { return inner_executor_; }
+
   // At home, or before any function can run.
   Resource& resource() noexcept { return resource_; }
 
@@ -292,13 +296,16 @@ class home final : public home_base {
 
   void destroy_resource() noexcept override {
     if (!strand_) return;
-    std::destroy_at(&resource_);
+    std::destroy_at(std::addressof(resource_));
     strand_.reset();
     posting_strand_.reset();
   }
 
   void destroy() noexcept override {
-    destroy_resource();
+    if (strand_) {
+      destroy_resource();
+      std::destroy_at(std::addressof(inner_executor_));
+    }
     memory_.when_idle([](void* self) noexcept { delete static_cast<home*>(self); }, this);
   }
 
@@ -306,6 +313,10 @@ class home final : public home_base {
   // Empty: the resource is gone, and home with it.
   std::optional<posting_strand_t<Executor>> posting_strand_;
   std::optional<asio::strand<Executor>> strand_;
+  // Not destroyed if home's context went first: it may be a strand, which must not outlive its context.
+  union {
+    Executor inner_executor_;
+  };
   union {
     Resource resource_;
   };

@@ -5,8 +5,6 @@
 #ifndef ASYNC_RESOURCE_DETAIL_INVOKE_HPP
 #define ASYNC_RESOURCE_DETAIL_INVOKE_HPP
 
-#include <memory>
-#include <optional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -16,6 +14,7 @@
 #include <async_resource/detail/block.hpp>
 #include <async_resource/detail/completion.hpp>
 #include <async_resource/detail/context_registry.hpp>
+#include <async_resource/detail/function_holder.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/refusal.hpp>
 #include <async_resource/error.hpp>
@@ -30,43 +29,41 @@ namespace detail {
 //   returning   run, with the function destroyed at home, and on its way back (completion.hpp)
 //   disposing   nobody received the result: queued once more, so that it dies at home
 //
-// Keeps home until it is clear that the result will not have to go back there.
 template <class Home, class Function, class Outcome, class Handler>
-class invoke_task final : public home_task, public completion<Handler, typename Home::inner_executor_type, Outcome> {
+class invoke_task final : public home_task,
+                          private function_holder<Function>,
+                          public completion<Handler, typename Home::inner_executor_type, Outcome> {
   using base = completion<Handler, typename Home::inner_executor_type, Outcome>;
 
  public:
-  invoke_task(home_ref<Home> home, Function&& function, Handler&& handler)
-      : base(std::move(handler), home->strand().get_inner_executor()),
-        home_(std::move(home)),
-        function_(std::move(function)) {}
+  // With home's context pinned.
+  invoke_task(const home_ref<Home>& home, Function&& function, Handler&& handler)
+      : function_holder<Function>{std::move(function)}, base(std::move(handler), home->inner_executor()), home_(home) {}
 
   using base::give_up;
 
   void run(home_base& home) noexcept override {
     if (disposing_) return destroy();
-    this->result().capture(std::move(*function_), static_cast<Home&>(home).resource());
-    function_.reset();
+    this->result().capture(std::move(*this->function_), static_cast<Home&>(home).resource());
+    this->function_.reset();
     if constexpr (Outcome::is_trivial) home_ = {};
     this->deliver();
   }
 
   void abandon() noexcept override {
     if (disposing_) return destroy();
-    function_.reset();
+    this->function_.reset();
     this->give_up();
   }
 
   void fail(std::error_code error) noexcept override {
     if (disposing_) return destroy();
-    function_.reset();
+    this->function_.reset();
     this->result().set_error(error);
     this->deliver();
   }
 
  private:
-  void on_delivered() noexcept override { home_ = {}; }
-
   void on_dropped() noexcept override {
     if constexpr (!Outcome::is_trivial)
       if (send_back()) return;
@@ -76,8 +73,7 @@ class invoke_task final : public home_task, public completion<Handler, typename 
   bool send_back() noexcept {
     disposing_ = true;
     try {
-      const auto pin = home_->pin();
-      return pin && home_->submit(*this);
+      return home_->submit(*this);
     } catch (...) {
       return false;
     }
@@ -85,8 +81,7 @@ class invoke_task final : public home_task, public completion<Handler, typename 
 
   void destroy() noexcept override { base::free_block(*this); }
 
-  home_ref<Home> home_;
-  std::optional<Function> function_;
+  home_ref<Home> home_;  // Until it is clear that the result will not have to go back there.
   bool disposing_ = false;
 };
 
@@ -100,34 +95,38 @@ class initiate_invoke {
   template <class F>
   initiate_invoke(home_ref<Home> home, F&& function) : home_(std::move(home)), function_(std::forward<F>(function)) {}
 
-  executor_type get_executor() const noexcept { return home_->strand().get_inner_executor(); }
+  executor_type get_executor() const noexcept { return home_->inner_executor(); }
 
   template <class Handler>
   void operator()(Handler&& handler) {
     using handler_type = std::decay_t<Handler>;
     using task_type = invoke_task<Home, Function, outcome_type, handler_type>;
 
+    // Once the task is submitted it may be through, and this destroyed: the reference is moved out.
+    const home_ref<Home> home = std::move(home_);
     handler_type local(std::forward<Handler>(handler));
-    if (const context_pin pin = home_->pin()) {
-      // The task takes the reference along, and what it does once submitted cannot be known here: no more of *this then.
-      Home& home = *home_;
-      const auto allocator = asio::get_associated_allocator(local);
-      auto* const task = make_block<task_type>(allocator, std::move(home_), std::move(function_), std::move(local));
-      try {
-        if (home.submit(*task)) return;
-      } catch (...) {
-        task->give_up();
-        throw;
-      }
-      return task->fail(errc::closed);
+    const auto allocator = asio::get_associated_allocator(local);
+    task_type* task = nullptr;
+    if (const context_pin pin = home->pin())
+      task = make_block<task_type>(allocator, home, std::move(function_), std::move(local));
+    if (!task) return reject(std::move(local));
+
+    task->enrol();
+    try {
+      if (!home->submit(*task)) task->fail(errc::closed);
+    } catch (...) {
+      task->give_up();
+      throw;
     }
-    [[maybe_unused]] const Function unused = std::move(function_);
-    // A handler that lived on the same context is destroyed, as that context would have done.
-    if (!home_->was_on(asio::get_associated_executor(local, asio::system_executor())))
-      refuse<outcome_type>(std::move(local), errc::closed);
   }
 
  private:
+  template <class Handler>
+  void reject(Handler handler) {
+    [[maybe_unused]] const Function unused = std::move(function_);
+    refuse<outcome_type>(std::move(handler), errc::closed);
+  }
+
   home_ref<Home> home_;
   Function function_;
 };

@@ -35,11 +35,20 @@ inline std::error_code to_error_code(const std::exception_ptr& exception) {
   try {
     std::rethrow_exception(exception);
   } catch (const std::system_error& e) {
-    return e.code();
+    return e.code() ? e.code() : errc::exception;  // Thrown, it is no success.
   } catch (const std::bad_alloc&) {
     return make_error_code(std::errc::not_enough_memory);
   } catch (...) {
     return errc::exception;
+  }
+}
+
+// The std::system_error, or the std::bad_alloc that making it ends with.
+inline std::exception_ptr exception_of(std::error_code error) noexcept {
+  try {
+    throw std::system_error(error);
+  } catch (...) {
+    return std::current_exception();
   }
 }
 
@@ -75,7 +84,7 @@ class outcome {
     if constexpr (std::same_as<Disposition, std::error_code>)
       disposition_ = error;
     else
-      disposition_ = std::make_exception_ptr(std::system_error(error));
+      disposition_ = exception_of(error);
   }
 
   void reset() noexcept {

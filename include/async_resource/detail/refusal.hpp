@@ -10,6 +10,8 @@
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/block.hpp>
+#include <async_resource/detail/completion.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -24,20 +26,39 @@ struct refusal {
   void operator()() { std::move(outcome).pass_to(std::move(handler)); }
 };
 
+// The completion of an operation that was refused: no way there, only the way back.
+template <class Handler, class Outcome>
+class refused_task final : public completion<Handler, asio::system_executor, Outcome> {
+  using base = completion<Handler, asio::system_executor, Outcome>;
+
+ public:
+  explicit refused_task(Handler&& handler) : base(std::move(handler), asio::system_executor()) {}
+
+  void start(std::error_code error) noexcept {
+    this->enrol();
+    this->result().set_error(error);
+    this->deliver();
+  }
+
+ private:
+  void on_dropped() noexcept override { destroy(); }
+  void destroy() noexcept override { base::free_block(*this); }
+};
+
 // Completes an operation that its home, being gone, never took: through the handler's immediate executor if it has one,
-// else from a system thread to the handler's executor. The home's own executor is of no use any more.
+// else its associated executor, else a system thread. The home's own executor is of no use any more.
 template <class Outcome, class Handler>
-void refuse(Handler&& handler, std::error_code error) {
-  using handler_type = std::decay_t<Handler>;
-  using immediate = asio::associated_immediate_executor_t<handler_type, asio::system_executor>;
+void refuse(Handler handler, std::error_code error) {
+  using immediate = asio::associated_immediate_executor_t<Handler, asio::system_executor>;
   using none = asio::associated_immediate_executor_t<void (*)(), asio::system_executor>;
 
-  auto executor = asio::get_associated_immediate_executor(handler, asio::system_executor());
-  refusal<handler_type, Outcome> bound{std::forward<Handler>(handler), Outcome(error)};
-  if constexpr (std::is_same_v<immediate, none>)
-    asio::post(asio::system_executor(), std::move(bound));
-  else
-    asio::dispatch(executor, std::move(bound));
+  if constexpr (std::is_same_v<immediate, none>) {
+    const auto allocator = asio::get_associated_allocator(handler);
+    make_block<refused_task<Handler, Outcome>>(allocator, std::move(handler))->start(error);
+  } else {
+    const auto executor = asio::get_associated_immediate_executor(handler, asio::system_executor());
+    asio::dispatch(executor, refusal<Handler, Outcome>{std::move(handler), Outcome(error)});
+  }
 }
 
 }  // namespace detail

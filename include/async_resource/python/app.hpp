@@ -59,40 +59,33 @@ class python_app {
    * @par Exceptions
    * `std::invalid_argument` if `target` is not of that form, and what allocating may throw.
    */
-  template <class E>
-    requires detail::home_for<E, Executor> python_app(E&& where, python::interpreter& python, std::string target,
-                                                      python_options options = {})
-        : python_app(std::forward<E>(where), python::callable(python, std::move(target)), options) {}
+  template <detail::home_for<Executor> E>
+  python_app(E&& where, python::interpreter& python, std::string target, python_options options = {})
+      : python_app(std::forward<E>(where), python::callable(python, std::move(target)), options) {}
 
-    /// Serve an object at hand.
-    /**
+  /// Serve an object at hand.
+  /**
    * @param where     Where home is: as for `async_resource`.
    * @param callable  Made with the GIL held; from here on it is not needed.
    *
    * @par Exceptions
    * What allocating may throw.
    */
-    template <class E>
-      requires detail::home_for<E, Executor> python_app(E&& where, python::callable callable, python_options = {})
-          : resource_(std::forward<E>(where), std::move(callable)) {}
+  template <detail::home_for<Executor> E>
+  python_app(E&& where, python::callable callable, python_options = {})
+      : resource_(std::forward<E>(where), std::move(callable)) {}
 
-      /// The callable as a resource, for functions that are run against it.
-      [[nodiscard]] const resource_type& resource() const noexcept {
-        return resource_;
-      }
+  /// The callable as a resource, for functions that are run against it.
+  [[nodiscard]] const resource_type& resource() const noexcept { return resource_; }
 
-      /// Home. Not to be asked for once its execution context has been shut down, like any executor.
-      [[nodiscard]] executor_type get_executor() const noexcept {
-        return resource_.get_executor();
-      }
+  /// Home. Not to be asked for once its execution context has been shut down, like any executor.
+  [[nodiscard]] executor_type get_executor() const noexcept { return resource_.get_executor(); }
 
-      /// The executor that home is made of. Not to be asked for once its execution context has been shut down.
-      [[nodiscard]] inner_executor_type get_inner_executor() const noexcept {
-        return resource_.get_inner_executor();
-      }
+  /// The executor that home is made of. Not to be asked for once its execution context has been shut down.
+  [[nodiscard]] inner_executor_type get_inner_executor() const noexcept { return resource_.get_inner_executor(); }
 
-      /// Import the module and find the callable, unless that is done.
-      /**
+  /// Import the module and find the callable, unless that is done.
+  /**
    * Without it the first call does, and reports what went wrong. After a failure the next load or call tries again.
    * Initiating function: returns at once. The operation completes when Python has imported the module, or failed to, or
    * the interpreter or home was found to be gone.
@@ -121,13 +114,13 @@ class python_app {
    * @par Exceptions
    * What allocating may throw; then nothing has been submitted.
    */
-      template <class Token = detail::default_token_t<Executor>>
-      auto async_load(Token&& token = Token()) const {
-        return resource_.async_invoke([](python::callable& callable) { callable.load(); }, std::forward<Token>(token));
-      }
+  template <class Token = detail::default_token_t<Executor>>
+  auto async_load(Token&& token = Token()) const {
+    return resource_.async_invoke([](python::callable& callable) { callable.load(); }, std::forward<Token>(token));
+  }
 
-      /// Call with `request` as `bytes`, and come back with the bytes that the callable returned.
-      /**
+  /// Call with `request` as `bytes`, and come back with the bytes that the callable returned.
+  /**
    * Initiating function: returns at once. Calls submitted from one thread run in that order. The operation completes
    * when the callable returned, or raised, or the interpreter or home was found to be gone.
    *
@@ -156,18 +149,18 @@ class python_app {
    * @par Exceptions
    * What allocating may throw; then nothing has been submitted.
    */
-      template <class Token = detail::default_token_t<Executor>>
-      auto async_call(asio::const_buffer request, Token&& token = Token()) const {
-        return resource_.async_invoke(
-            [request, home = resource_](python::callable& callable) { return callable(request, home); },
-            std::forward<Token>(token));
-      }
+  template <class Token = detail::default_token_t<Executor>>
+  auto async_call(asio::const_buffer request, Token&& token = Token()) const {
+    return resource_.async_invoke(
+        [request, home = resource_](python::callable& callable) { return callable(request, home); },
+        std::forward<Token>(token));
+  }
 
-      /// Handles are equal if they name the same callable.
-      friend bool operator==(const python_app&, const python_app&) = default;
+  /// Handles are equal if they name the same callable.
+  friend bool operator==(const python_app&, const python_app&) = default;
 
-     private:
-      resource_type resource_;
+ private:
+  resource_type resource_;
 };
 
 template <class E, class... Args>
