@@ -32,6 +32,14 @@ namespace detail {
 // Owners are counted: handles, operations not yet started, results on their way, and the queue itself while it is busy.
 // When the last one goes, a retirement is posted to the strand, and destroys the resource there. A home whose context
 // is shut down first destroys the resource then, refuses tasks from there on, and keeps only its memory for the owners.
+//
+// What becomes of a drain, from the push that finds the mailbox idle:
+//
+//   posted --> running --> idle          all was run, release_owner()
+//                      --> posted        the visit was full
+//   posted --> dropped                   on_drain_dropped(): the context goes, the queue is abandoned
+//   not posted: execute threw            take_back(): the caller keeps its task, others fail
+//   not posted: execute dropped it       abandoned as if the context went; drop_watch tells it from the above
 class home_base : public context_member {
  public:
   // False: home has been shut down, and the task is still the caller's. It also is if the call throws, as it does when
