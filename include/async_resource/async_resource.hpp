@@ -151,7 +151,8 @@ class async_resource {
   }
 
   /// Handles are equal if they name the same resource.
-  friend bool operator==(const async_resource&, const async_resource&) = default;
+  // Not defaulted: the class must not ask for more of a Resource that is still incomplete.
+  friend bool operator==(const async_resource& a, const async_resource& b) noexcept { return a.home_ == b.home_; }
 
  private:
   using home_type = detail::home<Executor, Resource>;

@@ -237,7 +237,7 @@ class home_ref {
   Home* operator->() const noexcept { return home_; }
   Home& operator*() const noexcept { return *home_; }
   explicit operator bool() const noexcept { return home_; }
-  friend bool operator==(const home_ref&, const home_ref&) = default;
+  friend bool operator==(const home_ref& a, const home_ref& b) noexcept { return a.home_ == b.home_; }
 
  private:
   Home* home_ = nullptr;
