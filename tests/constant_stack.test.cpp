@@ -14,7 +14,7 @@
 #include <exception>
 #include <utility>
 
-#include "support/contexts.hpp"
+#include "support/stack_gauge.hpp"
 
 // Promise 10, its last sentence; pitfall 2: the stack does not grow with the number of operations.
 
@@ -22,28 +22,9 @@ using asyncres::async_resource;
 
 namespace {
 
+using testing::stack_gauge;
+
 constexpr int operations = 1'000'000;
-
-// The address of something in the caller's frame, or close to it.
-[[gnu::noinline]] std::uintptr_t stack_position() {
-  return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-}
-
-// How far the stack positions seen lie apart.
-class stack_gauge {
- public:
-  void measure() {
-    const auto here = stack_position();
-    if (lowest_ == 0 || here < lowest_) lowest_ = here;
-    if (here > highest_) highest_ = here;
-  }
-  std::uintptr_t spread() const { return highest_ - lowest_; }
-
- private:
-  std::uintptr_t lowest_ = 0;
-  std::uintptr_t highest_ = 0;
-};
-
 constexpr std::uintptr_t a_few_frames = 16 * 1024;
 
 }  // namespace

@@ -42,6 +42,7 @@
 #include "support/counting_allocator.hpp"
 #include "support/framing.hpp"
 #include "support/memory_stream.hpp"
+#include "support/stack_gauge.hpp"
 
 namespace {
 
@@ -51,22 +52,6 @@ using asyncres::errc;
 
 const auto small = asio::buffer("payload", 7);
 const auto too_large = std::string(65'536, 'x');
-
-/// How far the stack reached, at most.
-class stack_gauge {
- public:
-  void measure() {
-    const volatile char here = 0;
-    const auto address = reinterpret_cast<std::uintptr_t>(&here);
-    lowest_ = std::min(lowest_, address);
-    highest_ = std::max(highest_, address);
-  }
-  std::size_t reached() const { return highest_ - lowest_; }
-
- private:
-  std::uintptr_t lowest_ = UINTPTR_MAX;
-  std::uintptr_t highest_ = 0;
-};
 
 }  // namespace
 
@@ -257,7 +242,7 @@ TEST_CASE("a chain of frames runs in constant stack", "[framing][tokens]") {
   for (int i = 0; i != frames; ++i) input += frame_of(i % 2 == 0 ? "" : "x");
   memory_stream stream(context.get_executor(), std::move(input));
   std::string payload;
-  stack_gauge stack;
+  testing::stack_gauge stack;
   int count = 0;
 
   std::function<void(std::error_code, std::size_t)> next = [&](std::error_code, std::size_t) {
@@ -277,5 +262,5 @@ TEST_CASE("a chain of frames runs in constant stack", "[framing][tokens]") {
   }
   context.run();
   CHECK(count == frames);
-  CHECK(stack.reached() < 64 * 1024);
+  CHECK(stack.spread() < 64 * 1024);
 }
