@@ -83,6 +83,23 @@ TEMPLATE_TEST_CASE("what an error_code function throws becomes a code, and the r
   CHECK(code_of([] { throw std::system_error(std::error_code()); }) == result(asyncres::errc::exception, ""));
 }
 
+namespace {
+
+// Runs what there is to run; how often a handler threw out of run().
+int run_counting_throws(asio::io_context& context) {
+  int caught = 0;
+  for (bool more = true; more;) {
+    try {
+      more = context.run() > 0;
+    } catch (const std::runtime_error&) {
+      ++caught;
+    }
+  }
+  return caught;
+}
+
+}  // namespace
+
 // Pitfall 5: called a second time, moved-from, by the catch clause that it was delivered in.
 TEST_CASE("a handler that throws does so out of its own executor's run(), once, and nobody else suffers",
           "[async_resource][errors]") {
@@ -99,14 +116,7 @@ TEST_CASE("a handler that throws does so out of its own executor's run(), once, 
                             throw std::runtime_error("handler");
                           }));
   home.join();
-  int caught = 0;
-  for (bool more = true; more;) {
-    try {
-      more = callers.run() > 0;
-    } catch (const std::runtime_error&) {
-      ++caught;
-    }
-  }
+  const int caught = run_counting_throws(callers);
   CHECK(thrown == 1);
   CHECK(caught == 1);
   CHECK(others == 2);
@@ -119,14 +129,7 @@ TEST_CASE("a handler that throws on the inner executor does not keep the queue f
   int runs = 0;
   for (int i = 0; i < 200; ++i)
     resource.async_invoke([&runs](int&) { ++runs; }, [](std::exception_ptr) { throw std::runtime_error("handler"); });
-  int caught = 0;
-  for (bool more = true; more;) {
-    try {
-      more = context.run() > 0;
-    } catch (const std::runtime_error&) {
-      ++caught;
-    }
-  }
+  const int caught = run_counting_throws(context);
   CHECK(runs == 200);
   CHECK(caught == 200);
 }
