@@ -2,8 +2,8 @@
 # Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 # https://www.boost.org/LICENSE_1_0.txt)
 
-# A dependency provider for Asio and Catch2, used by the presets. It makes a package findable and leaves the finding to
-# find_package(). It takes, in this order:
+# A dependency provider for Asio, Catch2, CLI11 and nlohmann_json, used by the presets. It makes a package findable and
+# leaves the finding to find_package(). It takes, in this order:
 #
 #   1. what is installed, if new enough;
 #   2. what an earlier run left in ASYNC_RESOURCE_DEPENDENCIES_DIR;
@@ -23,6 +23,16 @@ set(async_resource_Catch2_package libcatch2-dev)
 set(async_resource_Catch2_suites @codename@-backports @codename@)
 set(async_resource_Catch2_url https://github.com/catchorg/Catch2/archive/refs/tags/v3.7.1.tar.gz)
 set(async_resource_Catch2_sha256 c991b247a1a0d7bb9c39aa35faf0fe9e19764213f28ffba3109388e62ee0269c)
+
+set(async_resource_CLI11_package libcli11-dev)
+set(async_resource_CLI11_suites @codename@ trixie sid)
+set(async_resource_CLI11_url https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.3.2.tar.gz)
+set(async_resource_CLI11_sha256 aac0ab42108131ac5d3344a9db0fdf25c4db652296641955720a4fbe52334e22)
+
+set(async_resource_nlohmann_json_package nlohmann-json3-dev)
+set(async_resource_nlohmann_json_suites @codename@ trixie sid)
+set(async_resource_nlohmann_json_url https://github.com/nlohmann/json/archive/refs/tags/v3.11.3.tar.gz)
+set(async_resource_nlohmann_json_sha256 0d8ef5af7f9794e3263480193c491549b2ba6cc74bb018906202ada498a79406)
 
 # For the report of a failure.
 function(async_resource_tried what why)
@@ -189,6 +199,16 @@ function(async_resource_fetch_Catch2)
     "list(APPEND CMAKE_MODULE_PATH \"${catch2_SOURCE_DIR}/extras\")\n")
 endfunction()
 
+# Headers only, with the targets that find_package() gives.
+function(async_resource_fetch_CLI11)
+  FetchContent_Declare(CLI11 ${ARGV} OVERRIDE_FIND_PACKAGE)
+  FetchContent_MakeAvailable(CLI11)
+endfunction()
+function(async_resource_fetch_nlohmann_json)
+  FetchContent_Declare(nlohmann_json ${ARGV} OVERRIDE_FIND_PACKAGE)
+  FetchContent_MakeAvailable(nlohmann_json)
+endfunction()
+
 function(async_resource_make_findable name minimum installed_version)
   file(MAKE_DIRECTORY "${ASYNC_RESOURCE_DEPENDENCIES_DIR}")
   file(LOCK "${ASYNC_RESOURCE_DEPENDENCIES_DIR}/lock" GUARD FUNCTION)
@@ -211,7 +231,7 @@ function(async_resource_make_findable name minimum installed_version)
 endfunction()
 
 macro(async_resource_provide method name)
-  if("${name}" MATCHES "^(Asio|Catch2)$")
+  if("${name}" MATCHES "^(Asio|Catch2|CLI11|nlohmann_json)$")
     find_package(${name} ${ARGV2} QUIET BYPASS_PROVIDER)
     if(NOT ${name}_FOUND)
       async_resource_make_findable(${name} ${ARGV2} "${${name}_VERSION}${${name}_CONSIDERED_VERSIONS}")

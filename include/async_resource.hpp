@@ -13,6 +13,7 @@
 #include <async_resource/error.hpp>
 #include <async_resource/framing.hpp>
 #include <async_resource/home_ptr.hpp>
+#include <async_resource/options.hpp>
 #include <async_resource/version.hpp>
 
 #endif  // ASYNC_RESOURCE_HPP

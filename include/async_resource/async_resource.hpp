@@ -12,10 +12,12 @@
 #include <async_resource/concepts.hpp>
 #include <async_resource/detail/access.hpp>
 #include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/await.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_place.hpp>
 #include <async_resource/detail/invoke.hpp>
 #include <async_resource/detail/operation.hpp>
+#include <async_resource/options.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -78,9 +80,16 @@ class async_resource {
    * @par Exceptions What constructing the resource or allocating may throw.
    */
   template <class E, class... Args>
-    requires detail::home_for<E, Executor> && detail::makes<Resource, Args...>
+    requires detail::can_house<E, Executor, Resource, Args...>
   explicit async_resource(E&& where, Args&&... args)
-      : async_resource(detail::adopt_strand, detail::strand_on<Executor>(std::forward<E>(where)),
+      : async_resource(detail::adopt_strand, detail::strand_on<Executor>(std::forward<E>(where)), resource_options(),
+                       std::forward<Args>(args)...) {}
+
+  /// The same, and says how the resource is served.
+  template <class E, class... Args>
+    requires(detail::can_house<E, Executor, Resource, Args...>)
+  async_resource(E&& where, resource_options options, std::in_place_t, Args&&... args)
+      : async_resource(detail::adopt_strand, detail::strand_on<Executor>(std::forward<E>(where)), options,
                        std::forward<Args>(args)...) {}
 
   /// Home. Not to be asked for once its execution context has been shut down, like any executor.
@@ -159,8 +168,9 @@ class async_resource {
   friend struct detail::access;
 
   template <class... Args>
-  async_resource(detail::adopt_strand_t, detail::posting_strand_t<Executor> strand, Args&&... args)
-      : home_(new home_type(std::move(strand), std::forward<Args>(args)...)) {}
+  async_resource(detail::adopt_strand_t, detail::posting_strand_t<Executor> strand, const resource_options& options,
+                 Args&&... args)
+      : home_(new home_type(std::move(strand), options, std::forward<Args>(args)...)) {}
 
   detail::home_ref<home_type> home_;
 };
@@ -176,7 +186,8 @@ template <class Resource, class ExecutorOrContext, class... Args>
 [[nodiscard]] auto make_async_resource(ExecutorOrContext&& where, Args&&... args) {
   using executor = detail::executor_of<ExecutorOrContext>;
   return detail::access::make<async_resource<executor, Resource>>(
-      detail::share_or_make_strand(std::forward<ExecutorOrContext>(where)), std::forward<Args>(args)...);
+      detail::share_or_make_strand(std::forward<ExecutorOrContext>(where)), resource_options(),
+      std::forward<Args>(args)...);
 }
 
 }  // namespace v0

@@ -50,7 +50,11 @@ class home_object final : public home_task {
     abandon();
   }
 
-  void run(home_base&) noexcept override { delete this; }
+  void run(home_base& home) noexcept override {
+    home.stage().enter();
+    delete this;
+    home.stage().leave();
+  }
 
   void abandon() noexcept override {
     if constexpr (leak_when_homeless<T>)
@@ -59,7 +63,7 @@ class home_object final : public home_task {
       delete this;
   }
 
-  void fail(std::error_code) noexcept override { abandon(); }
+  void fail(std::error_code, home_base*) noexcept override { abandon(); }
 
  private:
   home_ref<home_base> home_;

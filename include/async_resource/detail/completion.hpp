@@ -68,7 +68,7 @@ class completion : public context_member {
 
   Outcome& result() noexcept { return outcome_; }
   // For the way there, too: it is over when the way back begins.
-  reserved_memory& memory() noexcept { return memory_; }
+  reserved_memory<2>& memory() noexcept { return memory_; }
 
   // Gives the block of a derived object back, as soon as no executor holds a piece of it any more.
   template <class Task>
@@ -158,7 +158,7 @@ class completion : public context_member {
   std::optional<tracked_executor<handler_executor>> work_;
   [[no_unique_address]] kept_fallback fallback_;
   Outcome outcome_;
-  reserved_memory memory_;
+  reserved_memory<2> memory_;
   std::optional<Handler> handler_;  // Last: what may throw while the block is made leaves the handler with its owner.
 };
 

@@ -6,8 +6,11 @@
 #define ASYNC_RESOURCE_DETAIL_EXECUTOR_HPP
 
 #include <concepts>
+#include <cstddef>
+#include <optional>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/reserved_memory.hpp>
@@ -34,38 +37,127 @@ tracked_executor<Executor> track_work(const Executor& executor) {
   return asio::prefer(executor, asio::execution::outstanding_work.tracked);
 }
 
-template <can_post Executor, class Function>
-void post_to_concrete(const Executor& executor, Function&& function, reserved_memory& memory) {
-  asio::prefer(asio::require(executor, asio::execution::blocking.never),
-               asio::execution::allocator(reserved_allocator<void>(memory)))
+template <can_post Executor, class Function, class Allocator>
+void post_to_concrete(const Executor& executor, Function&& function, const Allocator& allocator) {
+  asio::prefer(asio::require(executor, asio::execution::blocking.never), asio::execution::allocator(allocator))
       .execute(std::forward<Function>(function));
 }
 
-// Calls `visit` with the executor that an `any_io_executor` holds, where it is one of Asio's usual ones: the erased
-// `execute` ignores the allocator property, and allocates. Tracked or not, they are different types.
+// The executor of one of the contexts that Asio ships, of any property, to what the context itself gives.
+template <class Allocator, auto Bits>
+asio::io_context::executor_type asio_context_executor(const asio::io_context::basic_executor_type<Allocator, Bits>&);
+template <class Allocator, auto Bits>
+asio::thread_pool::executor_type asio_context_executor(const asio::thread_pool::basic_executor_type<Allocator, Bits>&);
+template <class Blocking, class Relationship, class Allocator>
+asio::system_executor asio_context_executor(const asio::basic_system_executor<Blocking, Relationship, Allocator>&);
+
+template <class T>
+concept has_default_token = requires {
+  typename T::default_completion_token_type;
+};
+
+// What is derived from such an executor could be anything, but for as_default_on's.
+template <class T>
+inline constexpr bool is_context_executor = false;
+template <class T>
+  requires requires(const T& executor) {
+    detail::asio_context_executor(executor);
+  }
+inline constexpr bool is_context_executor<T> =
+    has_default_token<T> ||
+    std::same_as<tracked_executor<T>,
+                 tracked_executor<decltype(detail::asio_context_executor(std::declval<const T&>()))>>;
+
+template <class T>
+using context_executor_t = decltype(detail::asio_context_executor(std::declval<const T&>()));
+
+template <class T>
+inline constexpr bool is_context_strand = false;
+template <class Executor>
+inline constexpr bool is_context_strand<asio::strand<Executor>> = is_context_executor<Executor>;
+
+// Calls `visit` with the executor that an `any_io_executor` holds, where it is one of those or a strand of one: the
+// erased `execute` ignores the allocator property, and allocates. Tracked or not, they are different types.
 template <class Visit, class... Concrete>
-void visit_target(const asio::any_io_executor& executor, Visit&& visit, std::type_identity<Concrete>...) {
-  const bool found = ([&] {
-    const auto* target = executor.target<Concrete>();
-    if (target) visit(*target);
-    return target != nullptr;
-  }() || ...);
-  if (!found) visit(executor);
+decltype(auto) visit_target(const asio::any_io_executor& executor, Visit&& visit, std::type_identity<Concrete>...) {
+  using result = decltype(visit(executor));
+  if constexpr (std::is_void_v<result>) {
+    const bool found = ([&] {
+      const auto* const target = executor.target<Concrete>();
+      if (target) visit(*target);
+      return target != nullptr;
+    }() || ...);
+    if (!found) visit(executor);
+  } else {
+    std::optional<result> found;
+    (void)([&] {
+      if (const auto* const target = executor.target<Concrete>()) found.emplace(visit(*target));
+      return found.has_value();
+    }() || ...);
+    return found ? *found : visit(executor);
+  }
 }
 
-// Sends a function to an executor, to run there later and never here, in memory that has been set aside for it.
-template <can_post Executor, class Function>
-void post_to(const Executor& executor, Function&& function, reserved_memory& memory) {
+template <class Executor, class Visit>
+decltype(auto) visit_concrete(const Executor& executor, Visit&& visit) {
   if constexpr (std::same_as<Executor, asio::any_io_executor>) {
     using io = asio::io_context::executor_type;
     using pool = asio::thread_pool::executor_type;
-    visit_target(
-        executor, [&](const auto& target) { post_to_concrete(target, std::forward<Function>(function), memory); },
-        std::type_identity<io>(), std::type_identity<tracked_executor<io>>(), std::type_identity<pool>(),
-        std::type_identity<tracked_executor<pool>>());
+    using system = asio::system_executor;
+    return visit_target(
+        executor, std::forward<Visit>(visit), std::type_identity<io>(), std::type_identity<tracked_executor<io>>(),
+        std::type_identity<pool>(), std::type_identity<tracked_executor<pool>>(),
+        std::type_identity<asio::strand<io>>(), std::type_identity<asio::strand<tracked_executor<io>>>(),
+        std::type_identity<asio::strand<pool>>(), std::type_identity<asio::strand<tracked_executor<pool>>>(),
+        std::type_identity<system>(), std::type_identity<asio::strand<system>>());
   } else {
-    post_to_concrete(executor, std::forward<Function>(function), memory);
+    return visit(executor);
   }
+}
+
+// What keeps a context at work for one of its executors, or of its strands. An erased executor is not asked to track
+// work itself where that can be helped: what it holds then may not fit into it, and it would allocate.
+template <class Executor>
+struct work_of {
+  using type = tracked_executor<Executor>;
+
+  static type start(const Executor& executor) { return track_work(executor); }
+};
+template <>
+struct work_of<asio::any_io_executor> {
+  using type = std::variant<std::monostate, tracked_executor<asio::io_context::executor_type>,
+                            tracked_executor<asio::thread_pool::executor_type>, asio::any_io_executor>;
+
+  static type start(const asio::any_io_executor& executor) {
+    return visit_concrete(executor, []<class Concrete>(const Concrete& concrete) { return start_on(concrete); });
+  }
+
+ private:
+  template <class Concrete>
+  static type start_on(const Concrete& executor) {
+    if constexpr (is_context_strand<Concrete>)
+      return start_on(executor.get_inner_executor());
+    else if constexpr (!is_context_executor<Concrete>)
+      return track_work(executor);
+    else if constexpr (std::same_as<context_executor_t<Concrete>, asio::system_executor>)
+      return std::monostate();
+    else
+      return track_work(executor);
+  }
+};
+template <class Executor>
+using work_t = typename work_of<Executor>::type;
+
+// Sends a function to an executor, to run there later and never here, in memory from the allocator.
+template <can_post Executor, class Function, class Allocator>
+void post_to(const Executor& executor, Function&& function, const Allocator& allocator) {
+  visit_concrete(
+      executor, [&](const auto& concrete) { post_to_concrete(concrete, std::forward<Function>(function), allocator); });
+}
+
+template <can_post Executor, class Function, std::size_t Slots>
+void post_to(const Executor& executor, Function&& function, reserved_memory<Slots>& memory) {
+  post_to(executor, std::forward<Function>(function), reserved_allocator<void, Slots>(memory));
 }
 
 }  // namespace detail

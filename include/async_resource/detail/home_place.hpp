@@ -70,6 +70,9 @@ concept home_place = execution_context<E> || asio::execution::executor<std::remo
 template <class E, class Executor>
 concept home_for = std::is_convertible_v<E, Executor> || std::is_convertible_v<executor_of<E>, Executor>;
 
+template <class E, class Executor, class Resource, class... Args>
+concept can_house = home_for<E, Executor> && makes<Resource, Args...>;
+
 // A strand of the executor, by its real type.
 template <class Executor>
 posting_strand_t<Executor> make_posting_strand(const Executor& executor) {
@@ -77,6 +80,7 @@ posting_strand_t<Executor> make_posting_strand(const Executor& executor) {
     if (auto* const io = executor.template target<asio::io_context::executor_type>()) return asio::make_strand(*io);
     if (auto* const pool = executor.template target<asio::thread_pool::executor_type>())
       return asio::make_strand(*pool);
+    if (auto* const system = executor.template target<asio::system_executor>()) return asio::make_strand(*system);
   }
   return asio::strand<Executor>(executor);
 }

@@ -40,6 +40,8 @@ class [[nodiscard]] operation {
   // For coroutines that are not asio::awaitable, which has its own way.
   awaiter<Signature, Initiation> operator co_await() && { return awaiter<Signature, Initiation>(std::move(*this)); }
 
+  Initiation& initiation() noexcept { return initiation_; }
+
  private:
   Initiation initiation_;
 };

@@ -73,10 +73,25 @@ class outcome {
       else
         keep(std::forward<Function>(function), std::forward<Args>(args)...);
     } catch (...) {
-      if constexpr (std::same_as<Disposition, std::error_code>)
-        disposition_ = to_error_code(std::current_exception());
-      else
-        disposition_ = std::current_exception();
+      set_current_exception();
+    }
+  }
+
+  // Within a catch clause.
+  void set_current_exception() noexcept {
+    if constexpr (std::same_as<Disposition, std::error_code>)
+      disposition_ = to_error_code(std::current_exception());
+    else
+      disposition_ = std::current_exception();
+  }
+
+  // Takes over what another came to; if moving its value throws, that is what this came to.
+  void take(outcome&& other) noexcept {
+    try {
+      if (other.value_) value_.emplace(std::move(*other.value_));
+      disposition_ = std::move(other.disposition_);
+    } catch (...) {
+      set_current_exception();
     }
   }
 

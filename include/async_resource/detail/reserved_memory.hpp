@@ -16,12 +16,12 @@ namespace detail {
 
 // Memory set aside for one function on its way to an executor, so that sending it cannot fail.
 //
-// There are two slots because a strand needs two pieces: one to queue the function, one to schedule itself. What does
-// not fit comes from the heap. No two sends may overlap: a slot is given back before the function in it runs, and it is
+// A strand needs two slots: one to queue the function, one to schedule itself. Others need one. What does not fit comes from the heap. No two sends may overlap: a slot is given back before the function in it runs, and it is
 // the queue of the executor that orders the thread that gave it back before the thread that takes it next.
 //
-// Where a function is destroyed uncalled, the two slots are given back in any order, so whoever owns the memory has to
+// Where a function is destroyed uncalled, two slots are given back in any order, so whoever owns the memory has to
 // wait for both: when_idle().
+template <std::size_t Slots>
 class reserved_memory {
  public:
   reserved_memory() = default;
@@ -71,34 +71,38 @@ class reserved_memory {
     bool taken = false;
   };
 
-  std::array<slot_type, 2> slots_;
+  std::array<slot_type, Slots> slots_;
   std::size_t in_use_ = 0;
   void (*when_idle_)(void*) noexcept = nullptr;
   void* owner_ = nullptr;
 };
 
 // The allocator that hands a `reserved_memory` to an executor, as its `execution::allocator` property.
-template <class T>
+template <class T, std::size_t Slots>
 class reserved_allocator {
  public:
   using value_type = T;
 
-  explicit reserved_allocator(reserved_memory& memory) noexcept : memory_(&memory) {}
+  explicit reserved_allocator(reserved_memory<Slots>& memory) noexcept : memory_(&memory) {}
   template <class U>
-  reserved_allocator(const reserved_allocator<U>& other) noexcept : memory_(other.memory()) {}
+  struct rebind {
+    using other = reserved_allocator<U, Slots>;
+  };
+  template <class U>
+  reserved_allocator(const reserved_allocator<U, Slots>& other) noexcept : memory_(other.memory()) {}
 
   T* allocate(std::size_t n) { return static_cast<T*>(memory_->allocate(n * sizeof(T), alignof(T))); }
   void deallocate(T* pointer, std::size_t) noexcept { memory_->deallocate(pointer, alignof(T)); }
 
-  reserved_memory* memory() const noexcept { return memory_; }
+  reserved_memory<Slots>* memory() const noexcept { return memory_; }
 
   template <class U>
-  friend bool operator==(const reserved_allocator& a, const reserved_allocator<U>& b) noexcept {
+  friend bool operator==(const reserved_allocator& a, const reserved_allocator<U, Slots>& b) noexcept {
     return a.memory() == b.memory();
   }
 
  private:
-  reserved_memory* memory_;
+  reserved_memory<Slots>* memory_;
 };
 
 }  // namespace detail
