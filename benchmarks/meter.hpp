@@ -40,9 +40,9 @@ struct plan {
   std::uint64_t operations = 50;  // measured, of each caller
   std::uint64_t spin_steps = 0;   // in each function
 
-  // As many more before and after, of each caller.
+  // As many more before and after, of each caller: two at least after, one of which is begun there.
   std::uint64_t warm_up() const { return std::max<std::uint64_t>(operations / 10, 1); }
-  std::uint64_t timed() const { return std::max<std::uint64_t>(operations / 8, 1); }
+  std::uint64_t timed() const { return std::max<std::uint64_t>(operations / 8, 2); }
   std::uint64_t all() const { return warm_up() + operations + timed(); }
 };
 

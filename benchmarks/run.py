@@ -97,6 +97,10 @@ class Cell:
         return f'{self.failures[0]} in {len(self.failures)} of {len(self.failures) + len(self.results)} rounds'
 
     @property
+    def has_latencies(self):
+        return all(result['latency']['samples'] for result in self.results)
+
+    @property
     def usable(self):
         return bool(self.results) and not self.failures
 
@@ -178,7 +182,7 @@ def row(cell, other):
     if not cell.usable:
         return [label, cell.failure]
     low, high = cell.quartiles('ns_per_operation')
-    latencies = [f'{cell.median("latency." + p) / 1000:.3g}' if cell.median('latency.' + p) < 1e6
+    latencies = [''] * 3 if not cell.has_latencies else [f'{cell.median("latency." + p) / 1000:.3g}' if cell.median('latency.' + p) < 1e6
                  else f'{cell.median("latency." + p) / 1000:.0f}' for p in ('p50_ns', 'p99_ns', 'p999_ns')]
     ratio = '' if other is None else \
         f'{cell.median("operations_per_second") / other.median("operations_per_second"):.2f}'
@@ -221,6 +225,8 @@ def as_json(cells):
         if cell.usable:
             for key in ('operations_per_second', 'ns_per_operation', 'cpu_ns_per_operation',
                         'allocations_per_operation', 'latency.p50_ns', 'latency.p99_ns', 'latency.p999_ns'):
+                if key.startswith('latency.') and not cell.has_latencies:
+                    continue
                 entry[key.rpartition('.')[2]] = {'median': cell.median(key), 'quartiles': cell.quartiles(key)}
             throughput = cell.median('operations_per_second')
             if other:
