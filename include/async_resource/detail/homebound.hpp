@@ -6,6 +6,7 @@
 #define ASYNC_RESOURCE_DETAIL_HOMEBOUND_HPP
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <mutex>
@@ -26,21 +27,32 @@ inline void rethrow_pending_exception() {
     thread->rethrow_pending_exception();
 }
 
+// A small number for each thread, to keep apart what different threads do.
+inline unsigned thread_number() noexcept {
+  static constinit std::atomic<unsigned> threads{0};
+  static thread_local const unsigned number = threads.fetch_add(1, std::memory_order_relaxed);
+  return number;
+}
+
 // The operations on their way back to one execution context. Homes push them, one by one; deliveries, posted to the
 // context, call their handlers.
 //
-// At most one delivery is posted and has not started. It is posted by the push that finds the mailbox empty, and by a
-// delivery that leaves something to others, before it calls a handler: another thread of the context can share the work.
-// A delivery takes a few operations at a time, one if there are few, so that a handler which waits holds up nobody while
+// At most one delivery is posted and has not started. It is posted by the push that finds a lane empty, and by a delivery
+// that leaves something to others, before it calls a handler: another thread of the context can share the work. A
+// delivery takes a few operations at a time, one if there are few, so that a handler which waits holds up nobody while
 // there are threads to spare.
 //
-//   head_     pushed, newest first; lock-free
-//   ready_    taken from there, in order; guarded by mutex_
-//   posted_   a delivery is on its way, and will look at both
+// An operation goes into the lane of the thread that started it, and a delivery looks first into that of its own thread:
+// a coroutine stays with the thread, and in the cache, where it was last, as long as each thread has work. Every so often
+// a delivery begins with another lane, so that none has to wait for ever.
+//
+//   lane::head   pushed, newest first; lock-free
+//   lane::ready  taken from there, in order; guarded by lane::mutex
+//   posted_      a delivery is on its way, and will look at all of it
 //
 // Ordering: a push releases the operation, and the delivery that takes it acquires. `posted_` is exchanged on both
-// sides, after the push and before the taking: whichever comes second sees what the other did. So a delivery also sees,
-// without more ado, whether something was pushed that relies on it.
+// sides, after a lane was filled and before the lanes are looked at: whichever comes second sees what the other did. What
+// is looked at in between needs no order of its own.
 class homebound {
  public:
   homebound(const homebound&) = delete;
@@ -49,13 +61,21 @@ class homebound {
   // The context is being shut down: nothing can be delivered any more.
   bool closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
 
+  static unsigned char lane_of_this_thread() noexcept {
+    return static_cast<unsigned char>(thread_number() % lane_count);
+  }
+
   // By a thread that keeps the context from being shut down: one that drains a home which has been given the operation
   // (see home_base::evict), or one that initiates an operation.
   void push(operation_task& task) noexcept {
-    task_link* head = head_.load(std::memory_order_relaxed);
+    std::atomic<task_link*>& to = lanes_[task.lane()].head;
+    task_link* head = to.load(std::memory_order_relaxed);
     do task.next = head;
-    while (!head_.compare_exchange_weak(head, &task, std::memory_order_release, std::memory_order_relaxed));
-    if (!head) post_once();
+    while (!to.compare_exchange_weak(head, &task, std::memory_order_release, std::memory_order_relaxed));
+    if (head) return;
+    if (const unsigned bit = 1u << task.lane(); !(used_.load(std::memory_order_relaxed) & bit))
+      used_.fetch_or(bit, std::memory_order_relaxed);
+    post_once();
   }
 
  protected:
@@ -68,8 +88,11 @@ class homebound {
   // Throws what a handler throws.
   void deliver() {
     posted_.exchange(false, std::memory_order_acq_rel);
+    const unsigned turn = turns_.load(std::memory_order_relaxed);
+    turns_.store(turn + 1, std::memory_order_relaxed);  // Deliveries that count at the same time may count as one.
+    const std::size_t first = turn % fair == 0 ? turn / fair : lane_of_this_thread();
     for (std::size_t left = visit; left > 0;) {
-      batch taken(*this, left);
+      batch taken(*this, first, left);
       if (taken.empty()) return;
       left -= taken.size();
       while (!taken.empty()) {
@@ -84,39 +107,61 @@ class homebound {
 
   // The context is shut down, and no home has anything for it any more.
   task_list take_all() noexcept {
-    task_list all = std::move(ready_);
-    all.append(task_list(head_.exchange(nullptr, std::memory_order_acquire)));
+    task_list all;
+    for (lane& each : lanes_) {
+      all.append(std::move(each.ready));
+      all.append(task_list(each.head.exchange(nullptr, std::memory_order_acquire)));
+    }
     return all;
   }
 
  private:
   // Handlers a delivery, so that other work on the context gets its turn.
   static constexpr std::size_t visit = 64;
-  // A delivery takes one operation at a time as long as fewer than twice this many wait.
-  static constexpr std::size_t share = 16;
+  // As long as no more wait in a lane, a delivery takes one operation at a time; else a quarter of them.
+  static constexpr std::size_t few = 32;
+  static constexpr std::size_t lane_count = 4;
+  // One delivery in so many begins with the lane whose turn it is.
+  static constexpr unsigned fair = 8;
+
+  struct lane {
+    // For the homes.
+    alignas(cache_line) std::atomic<task_link*> head{nullptr};
+    // For the deliveries.
+    alignas(cache_line) std::mutex mutex;
+    task_list ready;
+    std::atomic<bool> waiting{false};  // Whether there is something ready, for those who have not locked the mutex.
+
+    bool empty() const noexcept {
+      return !waiting.load(std::memory_order_relaxed) && !head.load(std::memory_order_relaxed);
+    }
+  };
+  using lanes = std::array<lane, lane_count>;
 
   // What one thread has taken. If a handler throws, the rest goes back to where it was.
   class batch {
    public:
-    batch(homebound& from, std::size_t limit) noexcept : from_(from) {
+    batch(homebound& from, std::size_t first_lane, std::size_t limit) noexcept
+        : from_(from), lane_(from.lane_from(first_lane)) {
       {
-        std::lock_guard lock(from.mutex_);
-        task_list& ready = from.ready_;
-        if (ready.empty()) ready = task_list(from.head_.exchange(nullptr, std::memory_order_acquire));
-        const std::size_t some = std::min(limit, std::max<std::size_t>(1, ready.size() / share));
+        std::lock_guard lock(lane_.mutex);
+        task_list& ready = lane_.ready;
+        if (ready.empty()) ready = task_list(lane_.head.exchange(nullptr, std::memory_order_acquire));
+        const std::size_t some = std::min(limit, ready.size() > few ? ready.size() / 4 : 1);
         while (!ready.empty() && tasks_.size() < some) tasks_.push_back(ready.pop());
-        if (ready.empty() && !from.head_.load(std::memory_order_relaxed)) return;
+        lane_.waiting.store(!ready.empty(), std::memory_order_relaxed);
       }
-      from.post_once();
+      if (!from.empty()) from.post_once();
     }
     batch(const batch&) = delete;
     batch& operator=(const batch&) = delete;
     ~batch() {
       if (tasks_.empty()) return;
       {
-        std::lock_guard lock(from_.mutex_);
-        tasks_.append(std::move(from_.ready_));
-        from_.ready_ = std::move(tasks_);
+        std::lock_guard lock(lane_.mutex);
+        tasks_.append(std::move(lane_.ready));
+        lane_.ready = std::move(tasks_);
+        lane_.waiting.store(true, std::memory_order_relaxed);
       }
       from_.post_once();
     }
@@ -127,22 +172,36 @@ class homebound {
 
    private:
     homebound& from_;
+    lane& lane_;
     task_list tasks_;
   };
+
+  // From this one on, the first with something in it.
+  lane& lane_from(std::size_t first) noexcept {
+    for (std::size_t i = first; i < first + lane_count; ++i)
+      if (!empty(i % lane_count)) return lanes_[i % lane_count];
+    return lanes_[first % lane_count];
+  }
+
+  bool empty() const noexcept {
+    for (std::size_t i = 0; i < lane_count; ++i)
+      if (!empty(i)) return false;
+    return true;
+  }
+
+  bool empty(std::size_t i) const noexcept {
+    return !(used_.load(std::memory_order_relaxed) >> i & 1) || lanes_[i].empty();
+  }
 
   void post_once() noexcept {
     if (!posted_.exchange(true, std::memory_order_acq_rel)) post_delivery();
   }
 
   std::atomic<bool> closed_{false};
-
-  // For the homes.
-  alignas(cache_line) std::atomic<task_link*> head_{nullptr};
-
-  // For the deliveries.
+  std::atomic<unsigned> used_{0};  // A bit for each lane that ever was.
   alignas(cache_line) std::atomic<bool> posted_{false};
-  std::mutex mutex_;
-  task_list ready_;
+  std::atomic<unsigned> turns_{0};
+  lanes lanes_;
 };
 
 }  // namespace detail

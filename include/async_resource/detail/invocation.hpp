@@ -129,6 +129,7 @@ class invocation : public operation_task {
     handler_.emplace(std::move(handler));
     origin_ = way.origin;
     how_ = way.how;
+    lane_ = homebound::lane_of_this_thread();
   }
 
   // Throws what the executor of home throws: then it was not submitted, and has to be dropped or failed. Else it may be

@@ -46,6 +46,9 @@ class home_task : public task_link {
 // An operation: a task with a handler, which is called on the execution context that it came from.
 class operation_task : public home_task {
  public:
+  // In which of its context's lanes it goes back: that of the thread which started it.
+  unsigned char lane() const noexcept { return lane_; }
+
   // On a thread of that context. The last thing to be done with the task; throws what the handler throws.
   virtual void arrive() = 0;
   // On the handler's executor, the same. Or that executor destroyed the function that was to do it.
@@ -60,6 +63,8 @@ class operation_task : public home_task {
 
  protected:
   ~operation_task() = default;
+
+  unsigned char lane_ = 0;
 };
 
 // Tasks in the order in which they were pushed.
