@@ -2,6 +2,11 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
+#if defined(__GNUC__) && !defined(__clang__)
+// Asio's coroutine frames have operators of their own, and g++ sees only one of the pair inlined.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
+
 #include <async_resource/async_resource.hpp>
 #include <async_resource/double_dispatch.hpp>
 

@@ -46,9 +46,9 @@ inline unsigned thread_number() noexcept {
 // a coroutine stays with the thread, and in the cache, where it was last, as long as each thread has work. Every so often
 // a delivery begins with another lane, so that none has to wait for ever.
 //
-//   lane::head   pushed, newest first; lock-free
-//   lane::ready  taken from there, in order; guarded by lane::mutex
-//   posted_      a delivery is on its way, and will look at all of it
+//   lane_type::head   pushed, newest first; lock-free
+//   lane_type::ready  taken from there, in order; guarded by its mutex
+//   posted_           a delivery is on its way, and will look at all of it
 //
 // Ordering: a push releases the operation, and the delivery that takes it acquires. `posted_` is exchanged on both
 // sides, after a lane was filled and before the lanes are looked at: whichever comes second sees what the other did. What
@@ -68,12 +68,13 @@ class homebound {
   // By a thread that keeps the context from being shut down: one that drains a home which has been given the operation
   // (see home_base::evict), or one that initiates an operation.
   void push(operation_task& task) noexcept {
-    std::atomic<task_link*>& to = lanes_[task.lane()].head;
+    const unsigned lane = task.lane();  // Once pushed, the task may be gone.
+    std::atomic<task_link*>& to = lanes_[lane].head;
     task_link* head = to.load(std::memory_order_relaxed);
     do task.next = head;
     while (!to.compare_exchange_weak(head, &task, std::memory_order_release, std::memory_order_relaxed));
     if (head) return;
-    if (const unsigned bit = 1u << task.lane(); !(used_.load(std::memory_order_relaxed) & bit))
+    if (const unsigned bit = 1u << lane; !(used_.load(std::memory_order_relaxed) & bit))
       used_.fetch_or(bit, std::memory_order_relaxed);
     post_once();
   }
@@ -108,7 +109,7 @@ class homebound {
   // The context is shut down, and no home has anything for it any more.
   task_list take_all() noexcept {
     task_list all;
-    for (lane& each : lanes_) {
+    for (lane_type& each : lanes_) {
       all.append(std::move(each.ready));
       all.append(task_list(each.head.exchange(nullptr, std::memory_order_acquire)));
     }
@@ -124,7 +125,7 @@ class homebound {
   // One delivery in so many begins with the lane whose turn it is.
   static constexpr unsigned fair = 8;
 
-  struct lane {
+  struct lane_type {
     // For the homes.
     alignas(cache_line) std::atomic<task_link*> head{nullptr};
     // For the deliveries.
@@ -136,7 +137,7 @@ class homebound {
       return !waiting.load(std::memory_order_relaxed) && !head.load(std::memory_order_relaxed);
     }
   };
-  using lanes = std::array<lane, lane_count>;
+  using lanes = std::array<lane_type, lane_count>;
 
   // What one thread has taken. If a handler throws, the rest goes back to where it was.
   class batch {
@@ -172,12 +173,12 @@ class homebound {
 
    private:
     homebound& from_;
-    lane& lane_;
+    lane_type& lane_;
     task_list tasks_;
   };
 
   // From this one on, the first with something in it.
-  lane& lane_from(std::size_t first) noexcept {
+  lane_type& lane_from(std::size_t first) noexcept {
     for (std::size_t i = first; i < first + lane_count; ++i)
       if (!empty(i % lane_count)) return lanes_[i % lane_count];
     return lanes_[first % lane_count];
