@@ -47,23 +47,23 @@ class home_object final : public home_task {
     } catch (...) {
       // An executor that cannot even be told: the same as none.
     }
-    abandon();
+    abandon(nullptr);
   }
 
   void run(home_base& home) noexcept override {
-    home.stage().enter();
+    const user_code now(&home);
     delete this;
-    home.stage().leave();
   }
 
-  void abandon() noexcept override {
+  void abandon(home_base* draining) noexcept override {
+    const user_code now(draining);
     if constexpr (leak_when_homeless<T>)
       home_ = {};  // The memory of home need not leak as well.
     else
       delete this;
   }
 
-  void fail(std::error_code, home_base*) noexcept override { abandon(); }
+  void fail(std::error_code, home_base* draining) noexcept override { abandon(draining); }
 
  private:
   home_ref<home_base> home_;

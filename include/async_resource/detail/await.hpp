@@ -5,6 +5,7 @@
 #ifndef ASYNC_RESOURCE_DETAIL_AWAIT_HPP
 #define ASYNC_RESOURCE_DETAIL_AWAIT_HPP
 
+#include <coroutine>
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>

@@ -6,6 +6,7 @@
 #define ASYNC_RESOURCE_DETAIL_CACHE_HPP
 
 #include <cstddef>
+#include <cstdint>
 
 namespace asyncres {
 inline namespace v0 {
@@ -19,7 +20,7 @@ inline constexpr std::size_t cache_line = 64;
 inline void prefetch([[maybe_unused]] const void* address) noexcept {
 #if defined(__GNUC__)
   __builtin_prefetch(address);
-  __builtin_prefetch(static_cast<const std::byte*>(address) + cache_line);
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(address) + cache_line));
 #endif
 }
 

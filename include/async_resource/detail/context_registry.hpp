@@ -173,6 +173,16 @@ inline std::shared_ptr<context_registry> registry_of(asio::execution_context* co
   return context ? asio::use_service<context_service>(*context).registry() : nullptr;
 }
 
+// Null also if there is no memory to make it.
+template <class Executor>
+std::shared_ptr<context_registry> known_registry_of(const Executor& executor) noexcept {
+  try {
+    return registry_of(context_of(executor));
+  } catch (...) {
+    return nullptr;
+  }
+}
+
 // True while it lives: the context is there, and waits with its shutdown. Without a registry it is taken on trust.
 class [[nodiscard]] context_pin {
  public:

@@ -17,7 +17,7 @@ namespace detail {
 // Who has a home's queue, and the task taken from it last: its drain, or an eviction by an execution context that is
 // shut down in another thread, perhaps while a function runs at home, which may take for ever.
 //
-//   idle       --begin_visit--> draining     drain
+//   idle       --begin_visit--> draining     drain, or whoever acts in its place: see home_base
 //   draining   --end_visit--> idle           drain
 //   draining   --enter--> the task           drain: user code runs, and neither the queue nor the task is touched
 //   the task   --leave--> draining           drain: the task is its own again
@@ -29,7 +29,7 @@ namespace detail {
 // Ordering: each transition releases what was done to queue and task, and acquires what the other side did.
 class drain_stage {
  public:
-  void begin_visit() noexcept { take_from(&idle_); }
+  void begin_visit() noexcept { (void)take_from(&idle_, false); }
   void end_visit() noexcept { stage_.store(&idle_, std::memory_order_release); }
 
   // Without a task: for user code that is not an operation's.
@@ -37,8 +37,8 @@ class drain_stage {
   void enter() noexcept { stage_.store(&user_code_, std::memory_order_release); }
 
   // False if an eviction has taken the task.
-  bool leave(home_task& task) noexcept { return take_from(&task); }
-  void leave() noexcept { take_from(&user_code_); }
+  bool leave(home_task& task) noexcept { return take_from(&task, true); }
+  void leave() noexcept { (void)take_from(&user_code_, false); }
 
   // What it was: the task whose function is running, or null.
   class eviction {
@@ -67,12 +67,12 @@ class drain_stage {
   };
 
  private:
-  bool take_from(task_link* wanted) noexcept {
+  bool take_from(task_link* wanted, bool or_orphaned) noexcept {
     for (task_link* stage = wanted;;) {
       if (stage_.compare_exchange_weak(stage, &draining_, std::memory_order_acquire, std::memory_order_relaxed))
         return stage == wanted;
-      if (stage == &orphaned_) continue;
-      if (stage == &evicting_) std::this_thread::yield();
+      if (stage == &orphaned_ && or_orphaned) continue;
+      if (stage != wanted) std::this_thread::yield();
       stage = wanted;
     }
   }

@@ -17,13 +17,13 @@
 namespace asyncres {
 inline namespace v0 {
 namespace detail {
+
 // One use of a resource whose handler has an executor that cannot post: see completion.hpp for how that is reached. It
 // ends at home as far as homes know (origin() is null), and is enrolled with the handler's context instead.
 //
 //   queued      owned by home's queue, which runs, abandons or fails it
 //   returning   run, with the function destroyed at home, and on its way back (completion.hpp)
 //   disposing   nobody received the result: queued once more, so that it dies at home
-//
 template <class Home, class Function, class Outcome, class Handler>
 class enrolled_invocation final : public home_task,
                                   private function_holder<Function>,
@@ -49,25 +49,23 @@ class enrolled_invocation final : public home_task,
   }
 
   void run(home_base& home) noexcept override {
-    home.stage().enter();
-    if (disposing_) {
-      destroy();
-    } else {
-      this->result().capture(std::move(*this->function_), static_cast<Home&>(home).resource());
-      this->function_.reset();
-      if constexpr (Outcome::is_trivial) home_ = {};
-      this->deliver();
-    }
-    home.stage().leave();
+    const user_code now(&home);
+    if (disposing_) return destroy();
+    this->result().capture(std::move(*this->function_), static_cast<Home&>(home).resource());
+    this->function_.reset();
+    if constexpr (Outcome::is_trivial) home_ = {};
+    this->deliver();
   }
 
-  void abandon() noexcept override {
+  void abandon(home_base* draining) noexcept override {
+    const user_code now(draining);
     if (disposing_) return destroy();
     this->function_.reset();
     this->give_up();
   }
 
-  void fail(std::error_code error, home_base*) noexcept override {
+  void fail(std::error_code error, home_base* draining) noexcept override {
+    const user_code now(draining);
     if (disposing_) return destroy();
     this->function_.reset();
     this->result().set_error(error);

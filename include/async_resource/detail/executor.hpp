@@ -39,8 +39,10 @@ tracked_executor<Executor> track_work(const Executor& executor) {
 
 template <can_post Executor, class Function, class Allocator>
 void post_to_concrete(const Executor& executor, Function&& function, const Allocator& allocator) {
-  asio::prefer(asio::require(executor, asio::execution::blocking.never), asio::execution::allocator(allocator))
-      .execute(std::forward<Function>(function));
+  // A copy, even where nothing had to be required: the function may run, and end the executor given, meanwhile.
+  const auto bound =
+      asio::prefer(asio::require(executor, asio::execution::blocking.never), asio::execution::allocator(allocator));
+  bound.execute(std::forward<Function>(function));
 }
 
 // The executor of one of the contexts that Asio ships, of any property, to what the context itself gives.

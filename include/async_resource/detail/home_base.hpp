@@ -152,7 +152,10 @@ class home_base : public context_member {
       }
       if (budget.spent()) {
         stage_.end_visit();
-        if (try_post_drain()) return release_owners(std::exchange(returned_owners_, 0));
+        const std::size_t returned = std::exchange(returned_owners_, 0);
+        const bool posted = try_post_drain();
+        if (returned > 0) release_owners(returned);
+        if (posted) return;
         stage_.begin_visit();
         budget = visit_budget(options_);
       }
@@ -174,7 +177,7 @@ class home_base : public context_member {
   void end_visit(std::size_t owners) noexcept {
     owners += std::exchange(returned_owners_, 0);
     stage_.end_visit();
-    release_owners(owners);
+    if (owners > 0) release_owners(owners);
   }
 
   bool try_post_drain() noexcept {
@@ -198,11 +201,10 @@ class home_base : public context_member {
   void take_back(const home_task& task, bool dropped) noexcept {
     stage_.begin_visit();
     const auto fail_others = [&](task_list list) {
-      while (!list.empty())
-        if (home_task& next = list.pop(); &next != &task)
+      for (pending_.append(std::move(list)); !pending_.empty();)
+        if (home_task& next = pending_.pop(); &next != &task)
           next.fail(make_error_code(std::errc::not_enough_memory), this);
     };
-    fail_others(std::move(pending_));
     if (dropped) {
       do fail_others(mailbox_.take());
       while (!mailbox_.try_idle());
@@ -218,13 +220,8 @@ class home_base : public context_member {
   void abandon_queue(const home_task* except) noexcept {
     stage_.begin_visit();
     pending_.append(mailbox_.close());
-    while (!pending_.empty()) {
-      home_task& next = pending_.pop();
-      // Destroying a handler may destroy its execution context, which asks all homes for its operations.
-      stage_.enter();
-      if (&next != except) next.abandon();
-      stage_.leave();
-    }
+    while (!pending_.empty())
+      if (home_task& next = pending_.pop(); &next != except) next.abandon(this);
     stage_.end_visit();
   }
 
@@ -276,6 +273,23 @@ class home_base : public context_member {
   inline static constinit home_base* all_ = nullptr;
   home_base* previous_home_ = nullptr;
   home_base* next_home_ = nullptr;
+};
+
+// While it lives, a thread that drains the home, if there is one, runs the user's code, which may destroy execution
+// contexts, or wait for somebody who does.
+class [[nodiscard]] user_code {
+ public:
+  explicit user_code(home_base* draining) noexcept : home_(draining) {
+    if (home_) home_->stage().enter();
+  }
+  user_code(const user_code&) = delete;
+  user_code& operator=(const user_code&) = delete;
+  ~user_code() {
+    if (home_) home_->stage().leave();
+  }
+
+ private:
+  home_base* home_;
 };
 
 // An owner of a home.

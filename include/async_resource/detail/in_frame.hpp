@@ -32,9 +32,14 @@ class in_frame final : public invocation<in_frame<Home, Function, Outcome, Handl
   in_frame(home_ref<Home>&& home, Function&& function) : base(std::move(home), std::move(function)) {}
   ~in_frame() {}  // Not defaulted: what is in the union is trivially destructible.
 
-  // With the coroutine suspended. What the executor of home throws is the operation's result.
-  void start(Handler&& handler) noexcept {
-    base::set_handler(std::move(handler), way_home(handler.get_executor()));
+  // With the coroutine suspended. What the executor of home throws is the operation's result. So is the lack of memory for
+  // the service of a context that is new here; then the coroutine goes on at once.
+  void start(Handler&& handler) {
+    try {
+      base::set_handler(std::move(handler), way_back_to(handler.get_executor()));
+    } catch (...) {
+      return base::complete_with_current_exception(std::move(handler));
+    }
     try {
       base::submit();
     } catch (...) {
@@ -45,15 +50,6 @@ class in_frame final : public invocation<in_frame<Home, Function, Outcome, Handl
  private:
   friend base;
   struct nothing {};
-
-  template <class Executor>
-  static way_back way_home(const Executor& executor) noexcept {
-    try {
-      return way_back_to(executor);
-    } catch (...) {
-      return {nullptr, way_back::kind::post};  // No memory for the service of a context that is new here.
-    }
-  }
 
   auto executor() const noexcept { return base::handler().get_executor(); }
   // A strand of an executor that is not Asio's may need two pieces, and keep one until the frame is gone.

@@ -5,13 +5,14 @@
 #ifndef ASYNC_RESOURCE_DETAIL_INVOCATION_HPP
 #define ASYNC_RESOURCE_DETAIL_INVOCATION_HPP
 
-#include <memory>
+#include <exception>
 #include <optional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/drop_watch.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/home.hpp>
@@ -20,6 +21,7 @@
 #include <async_resource/detail/leftover.hpp>
 #include <async_resource/detail/one_shot.hpp>
 #include <async_resource/detail/task.hpp>
+#include <async_resource/error.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -46,23 +48,26 @@ class invocation : public operation_task {
   void run(home_base& base) noexcept final {
     auto& home = static_cast<Home&>(base);
     Outcome outcome;
-    if (!call(home, outcome)) {
-      home.stage().enter();
+    if (call(home, outcome)) {
+      outcome_.take(std::move(outcome));
+      if constexpr (Outcome::is_trivial) {
+        home_.release();
+        home.owner_came_back();
+      }
+      deliver(&home);
+    }
+    if constexpr (!Outcome::is_trivial) {
+      const user_code now(&home);
       outcome.reset();
-      return home.stage().leave();
     }
-    outcome_.take(std::move(outcome));
-    if constexpr (Outcome::is_trivial) {
-      home_.release();
-      home.owner_came_back();
-    }
-    deliver(&home);
   }
 
-  void abandon() noexcept final { drop(); }
+  void abandon(home_base* draining) noexcept final {
+    if (destroy_function(draining)) let_go(draining);
+  }
 
   void fail(std::error_code error, home_base* draining) noexcept final {
-    function_.reset();
+    if (!destroy_function(draining)) return;
     outcome_.set_error(error);
     deliver(draining);
   }
@@ -98,17 +103,12 @@ class invocation : public operation_task {
 
   void drop() noexcept final {
     function_.reset();
-    outcome_.reset();
-    home_ = {};
-    [[maybe_unused]] const std::optional<Handler> handler = std::exchange(handler_, std::nullopt);
-    [[maybe_unused]] const auto work = storage().let_go();
-    storage().release();
+    let_go(nullptr);
   }
 
   home_task* salvage_function() noexcept final {
-    home_task* const left = leftover<leftover_function<Home, Function, Outcome>>::make(*function_);
-    function_.reset();
-    return left;
+    // What is left of the function here is dropped with the rest: a lock is held now.
+    return leftover<leftover_function<Home, Function, Outcome>>::make(*function_);
   }
 
   void salvage_result() noexcept final {
@@ -147,6 +147,12 @@ class invocation : public operation_task {
     outcome_.set_current_exception();
     deliver(nullptr);
   }
+  void complete_with_current_exception(Handler&& handler) {
+    function_.reset();
+    outcome_.set_current_exception();
+    handler_.emplace(std::move(handler));
+    complete();
+  }
 
  private:
   Storage& storage() noexcept { return static_cast<Storage&>(*this); }
@@ -160,27 +166,55 @@ class invocation : public operation_task {
       outcome.capture(std::move(function), home.resource());
     } catch (...) {
       outcome.set_current_exception();  // Moving the function threw.
+      return destroy_function(&home);
+    }
+    return home.stage().leave(*this);
+  }
+
+  // False if the operation has been taken away meanwhile.
+  bool destroy_function(home_base* draining) noexcept {
+    if (!draining) {
       function_.reset();
       return true;
     }
-    return home.stage().leave(*this);
+    try {
+      [[maybe_unused]] const Function function = std::move(*function_);
+      function_.reset();
+      draining->stage().enter(*this);
+    } catch (...) {
+      function_.reset();  // It could not be moved, and is destroyed in place.
+      return true;
+    }
+    return draining->stage().leave(*this);
+  }
+
+  // Destroys what is left, the handler last. Its work goes while its context is there for certain.
+  void let_go(home_base* draining) noexcept {
+    [[maybe_unused]] std::optional<Handler> handler = std::exchange(handler_, std::nullopt);
+    (void)storage().let_go();
+    const home_ref<Home> home = std::exchange(home_, {});
+    const user_code now(draining);
+    outcome_.reset();
+    storage().release();
+    handler.reset();
   }
 
   void deliver(home_base* draining) noexcept {
     if (how_ != way_back::kind::post) return origin_->push(*this);
     if constexpr (!is_context_executor<executor_type> && !is_context_strand<executor_type>) {
+      // An executor of the user's may take its time: the home is not held meanwhile, the context is.
+      std::optional<context_pin> pin(std::in_place, known_registry_of(storage().executor()));
+      const user_code now(draining);
       drop_watch watch(this);
       try {
         post_to_concrete(storage().executor(), posted(*this), storage().memory_for_post());
       } catch (...) {
-        // The executor could not take it, and has destroyed it.
+        // It could not take it, and has destroyed it.
       }
+      pin.reset();  // What is destroyed now may own the context.
       if (!watch.dropped()) return;
-      // Destroying the handler may destroy its execution context, which asks all homes for its operations.
-      if (draining) draining->stage().enter();
       salvage_result();
       drop();
-      if (draining) draining->stage().leave();
     }
   }
 
@@ -198,7 +232,7 @@ class invocation : public operation_task {
     } catch (...) {
       // An executor that cannot even be told: the same as none.
     }
-    left.abandon();
+    left.abandon(nullptr);
   }
 
   using posted = one_shot<operation_task, &operation_task::complete, &operation_task::lost>;

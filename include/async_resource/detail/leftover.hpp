@@ -33,13 +33,15 @@ class leftover final : public home_task {
   }
 
   void run(home_base& home) noexcept override {
-    home.stage().enter();
+    const user_code now(&home);
     if constexpr (requires { object_.run_at(home); }) object_.run_at(home);
     delete this;
-    home.stage().leave();
   }
-  void abandon() noexcept override { delete this; }
-  void fail(std::error_code, home_base*) noexcept override { delete this; }
+  void abandon(home_base* draining) noexcept override {
+    const user_code now(draining);
+    delete this;
+  }
+  void fail(std::error_code, home_base* draining) noexcept override { abandon(draining); }
 
  private:
   template <class Part>

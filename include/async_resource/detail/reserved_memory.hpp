@@ -16,11 +16,12 @@ namespace detail {
 
 // Memory set aside for one function on its way to an executor, so that sending it cannot fail.
 //
-// A strand needs two slots: one to queue the function, one to schedule itself. Others need one. What does not fit comes from the heap. No two sends may overlap: a slot is given back before the function in it runs, and it is
-// the queue of the executor that orders the thread that gave it back before the thread that takes it next.
+// A strand needs two slots: one to queue the function, one to schedule itself. Others need one. What does not fit comes
+// from the heap. No two sends may overlap: a slot is given back before the function in it runs, and it is the queue of
+// the executor that orders the thread that gave it back before the thread that takes it next.
 //
-// Where a function is destroyed uncalled, two slots are given back in any order, so whoever owns the memory has to
-// wait for both: when_idle().
+// Where a function is destroyed uncalled, two slots are given back in any order, so whoever owns the memory has to wait
+// for both: when_idle().
 template <std::size_t Slots>
 class reserved_memory {
  public:

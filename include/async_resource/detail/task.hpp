@@ -23,14 +23,15 @@ struct task_link {
 };
 
 // Something to be done at home. It owns itself: exactly one of run, abandon and fail is called, once, or, for an
-// operation, what eviction calls instead (home.hpp).
+// operation, what eviction calls instead (home_base.hpp). All are called in the stage `draining`, and see to it that what
+// is the user's runs outside of that (drain_stage.hpp); but for a null `draining`, where the task is in nobody's queue.
 class home_task : public task_link {
  public:
   // At home.
   virtual void run(home_base& home) noexcept = 0;
   // Home has been shut down; in the thread that did it.
-  virtual void abandon() noexcept = 0;
-  // Home lives, but could not be told of the task. With `draining`, by a thread that drains that home.
+  virtual void abandon(home_base* draining) noexcept = 0;
+  // Home lives, but could not be told of the task.
   virtual void fail(std::error_code error, home_base* draining) noexcept = 0;
 
   // Where the task goes from home: null for one that ends there, else it is an `operation_task`.
