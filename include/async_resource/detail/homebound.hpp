@@ -5,7 +5,6 @@
 #ifndef ASYNC_RESOURCE_DETAIL_HOMEBOUND_HPP
 #define ASYNC_RESOURCE_DETAIL_HOMEBOUND_HPP
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -20,8 +19,8 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
-// What a function threw that an executor of Asio's ran inside `execute`, such as the end of a coroutine: Asio keeps it until
-// the function that runs now, here a delivery, has returned, and would make one exception of all that a delivery leaves.
+// What a function threw that an executor of Asio's ran inside `execute`, such as the end of a coroutine: Asio keeps it
+// until the function that runs now, here a delivery, has returned, and would make one exception of all there are by then.
 inline void rethrow_pending_exception() {
   if (auto* const thread = asio::detail::thread_context::top_of_thread_call_stack())
     thread->rethrow_pending_exception();
@@ -38,21 +37,20 @@ inline unsigned thread_number() noexcept {
 // context, call their handlers.
 //
 // At most one delivery is posted and has not started. It is posted by the push that finds a lane empty, and by a delivery
-// that leaves something to others, before it calls a handler: another thread of the context can share the work. A
-// delivery takes a few operations at a time, one if there are few, so that a handler which waits holds up nobody while
-// there are threads to spare.
+// that leaves something to others, before it calls a handler: whatever that handler does or waits for, another thread of
+// the context, or a run() inside it, gets at the rest.
 //
 // An operation goes into the lane of the thread that started it, and a delivery looks first into that of its own thread:
 // a coroutine stays with the thread, and in the cache, where it was last, as long as each thread has work. Every so often
 // a delivery begins with another lane, so that none has to wait for ever.
 //
 //   lane_type::head   pushed, newest first; lock-free
-//   lane_type::ready  taken from there, in order; guarded by its mutex
+//   lane_type::ready  taken from there, in order; guarded by the lane's mutex
 //   posted_           a delivery is on its way, and will look at all of it
 //
 // Ordering: a push releases the operation, and the delivery that takes it acquires. `posted_` is exchanged on both
-// sides, after a lane was filled and before the lanes are looked at: whichever comes second sees what the other did. What
-// is looked at in between needs no order of its own.
+// sides, after a lane was filled or what was in it moved, and before the lanes are looked at: whichever comes second sees
+// what the other did. What is looked at in between needs no order of its own.
 class homebound {
  public:
   homebound(const homebound&) = delete;
@@ -89,17 +87,14 @@ class homebound {
   // Throws what a handler throws.
   void deliver() {
     posted_.exchange(false, std::memory_order_acq_rel);
-    const unsigned turn = turns_.load(std::memory_order_relaxed);
-    turns_.store(turn + 1, std::memory_order_relaxed);  // Deliveries that count at the same time may count as one.
-    const std::size_t first = turn % fair == 0 ? turn / fair : lane_of_this_thread();
-    for (std::size_t left = visit; left > 0;) {
-      batch taken(*this, first, left);
-      if (taken.empty()) return;
-      left -= taken.size();
-      while (!taken.empty()) {
-        taken.pop().arrive();
-        rethrow_pending_exception();
-      }
+    const std::size_t first = first_lane();
+    for (std::size_t left = visit; left > 0; --left) {
+      bool moved = false;
+      operation_task* const next = take(lane_from(first), moved);
+      if ((moved || !posted_.load(std::memory_order_relaxed)) && !empty()) post_once();
+      if (!next) return;
+      next->arrive();
+      rethrow_pending_exception();
     }
   }
 
@@ -119,8 +114,6 @@ class homebound {
  private:
   // Handlers a delivery, so that other work on the context gets its turn.
   static constexpr std::size_t visit = 64;
-  // As long as no more wait in a lane, a delivery takes one operation at a time; else a quarter of them.
-  static constexpr std::size_t few = 32;
   static constexpr std::size_t lane_count = 4;
   // One delivery in so many begins with the lane whose turn it is.
   static constexpr unsigned fair = 8;
@@ -131,57 +124,37 @@ class homebound {
     // For the deliveries.
     alignas(cache_line) std::mutex mutex;
     task_list ready;
-    std::atomic<bool> waiting{false};  // Whether there is something ready, for those who have not locked the mutex.
+    std::atomic<bool> waiting{false};  // Whether something is ready, for those who have not locked the mutex.
 
     bool empty() const noexcept {
       return !waiting.load(std::memory_order_relaxed) && !head.load(std::memory_order_relaxed);
     }
   };
-  using lanes = std::array<lane_type, lane_count>;
 
-  // What one thread has taken. If a handler throws, the rest goes back to where it was.
-  class batch {
-   public:
-    batch(homebound& from, std::size_t first_lane, std::size_t limit) noexcept
-        : from_(from), lane_(from.lane_from(first_lane)) {
-      {
-        std::lock_guard lock(lane_.mutex);
-        task_list& ready = lane_.ready;
-        if (ready.empty()) ready = task_list(lane_.head.exchange(nullptr, std::memory_order_acquire));
-        const std::size_t some = std::min(limit, ready.size() > few ? ready.size() / 4 : 1);
-        while (!ready.empty() && tasks_.size() < some) tasks_.push_back(ready.pop());
-        lane_.waiting.store(!ready.empty(), std::memory_order_relaxed);
-      }
-      if (!from.empty()) from.post_once();
+  // Null: another delivery was quicker. `moved`: what was pushed has become ready.
+  operation_task* take(lane_type& from, bool& moved) noexcept {
+    std::lock_guard lock(from.mutex);
+    if (from.ready.empty()) {
+      from.ready = task_list(from.head.exchange(nullptr, std::memory_order_acquire));
+      if (from.ready.empty()) return nullptr;
+      moved = true;
     }
-    batch(const batch&) = delete;
-    batch& operator=(const batch&) = delete;
-    ~batch() {
-      if (tasks_.empty()) return;
-      {
-        std::lock_guard lock(lane_.mutex);
-        tasks_.append(std::move(lane_.ready));
-        lane_.ready = std::move(tasks_);
-        lane_.waiting.store(true, std::memory_order_relaxed);
-      }
-      from_.post_once();
-    }
+    auto& task = static_cast<operation_task&>(from.ready.pop());
+    from.waiting.store(!from.ready.empty(), std::memory_order_relaxed);
+    return &task;
+  }
 
-    bool empty() const noexcept { return tasks_.empty(); }
-    std::size_t size() const noexcept { return tasks_.size(); }
-    operation_task& pop() noexcept { return static_cast<operation_task&>(tasks_.pop()); }
-
-   private:
-    homebound& from_;
-    lane_type& lane_;
-    task_list tasks_;
-  };
+  std::size_t first_lane() noexcept {
+    const unsigned turn = turns_.load(std::memory_order_relaxed);
+    turns_.store(turn + 1, std::memory_order_relaxed);  // Deliveries that count at the same time may count as one.
+    return turn % fair == 0 ? turn / fair % lane_count : lane_of_this_thread();
+  }
 
   // From this one on, the first with something in it.
   lane_type& lane_from(std::size_t first) noexcept {
     for (std::size_t i = first; i < first + lane_count; ++i)
       if (!empty(i % lane_count)) return lanes_[i % lane_count];
-    return lanes_[first % lane_count];
+    return lanes_[first];
   }
 
   bool empty() const noexcept {
@@ -202,7 +175,7 @@ class homebound {
   std::atomic<unsigned> used_{0};  // A bit for each lane that ever was.
   alignas(cache_line) std::atomic<bool> posted_{false};
   std::atomic<unsigned> turns_{0};
-  lanes lanes_;
+  std::array<lane_type, lane_count> lanes_;
 };
 
 }  // namespace detail
