@@ -85,7 +85,7 @@ class async_resource {
       : async_resource(detail::adopt_strand, detail::strand_on<Executor>(std::forward<E>(where)), resource_options(),
                        std::forward<Args>(args)...) {}
 
-  /// The same, and says how the resource is served.
+  /// Constructs the resource likewise, and says how it is served.
   template <class E, class... Args>
     requires(detail::can_house<E, Executor, Resource, Args...>)
   async_resource(E&& where, resource_options options, std::in_place_t, Args&&... args)
@@ -110,7 +110,8 @@ class async_resource {
    * `std::bad_alloc` gives `not_enough_memory`, anything else `errc::exception`. On failure the result is `R()`.
    *
    * The result comes away from home, so it must be a value: default-constructible and movable, no reference, and no
-   * pointer, `reference_wrapper` or borrowed view unless `may_leave_home` says so.
+   * pointer, `reference_wrapper` or borrowed view unless `may_leave_home` says so. If moving it throws on the way, the
+   * operation fails with that; if the last move throws, into the handler, that comes out of the `run()` it is called in.
    *
    * @param function Decay-copied; called at most once, at home; destroyed at home.
    * @param token    The completion token. By default, and for `asio::deferred`, the operation itself is returned, to be
@@ -141,8 +142,9 @@ class async_resource {
    * May be called concurrently on one handle.
    *
    * @par Exceptions
-   * What copying the function or allocating may throw; then nothing has been submitted. What an executor of your own
-   * throws from `execute`; its strand does not survive that, and later operations complete with `errc::closed`.
+   * What copying the function or allocating may throw; then nothing has been submitted. Awaited from `asio::awaitable`,
+   * nothing is allocated. What an executor of your own throws from `execute`; its strand does not survive that, and later
+   * operations complete with `errc::closed`.
    *
    * @par Example
    * @snippet 1_basics/counter.cpp ask
