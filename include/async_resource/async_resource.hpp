@@ -74,7 +74,7 @@ class async_resource {
   /**
    * @param where What is convertible to `Executor`, or an execution context: a new strand is made of it. Else a strand of
    * such an executor, which is then shared with whatever else runs on it. A strand is itself convertible to
-   * `asio::any_io_executor`, and a strand is made of it then; make_async_resource() shares it.
+   * `asio::any_io_executor`: it is the inner executor then, and serves as home as well.
    * @param args  What the resource is constructed from: `Resource(args...)`, or `Resource{args...}` for an aggregate.
    *
    * @par Exceptions What constructing the resource or allocating may throw.
@@ -82,21 +82,21 @@ class async_resource {
   template <class E, class... Args>
     requires detail::can_house<E, Executor, Resource, Args...>
   explicit async_resource(E&& where, Args&&... args)
-      : async_resource(detail::adopt_strand, detail::strand_on<Executor>(std::forward<E>(where)), resource_options(),
+      : async_resource(detail::on_site, detail::site_at<Executor>(std::forward<E>(where)), resource_options(),
                        std::forward<Args>(args)...) {}
 
   /// Constructs the resource likewise, and says how it is served.
   template <class E, class... Args>
     requires(detail::can_house<E, Executor, Resource, Args...>)
   async_resource(E&& where, resource_options options, std::in_place_t, Args&&... args)
-      : async_resource(detail::adopt_strand, detail::strand_on<Executor>(std::forward<E>(where)), options,
+      : async_resource(detail::on_site, detail::site_at<Executor>(std::forward<E>(where)), options,
                        std::forward<Args>(args)...) {}
 
   /// Home. Not to be asked for once its execution context has been shut down, like any executor.
   [[nodiscard]] executor_type get_executor() const noexcept { return home_->strand(); }
 
   /// The executor that home is made of. Not to be asked for once its execution context has been shut down.
-  [[nodiscard]] inner_executor_type get_inner_executor() const noexcept { return home_->strand().get_inner_executor(); }
+  [[nodiscard]] inner_executor_type get_inner_executor() const noexcept { return home_->inner_executor(); }
 
   /// Run a function against the resource, alone, and come back with its result.
   /**
@@ -170,9 +170,8 @@ class async_resource {
   friend struct detail::access;
 
   template <class... Args>
-  async_resource(detail::adopt_strand_t, detail::posting_strand_t<Executor> strand, const resource_options& options,
-                 Args&&... args)
-      : home_(new home_type(std::move(strand), options, std::forward<Args>(args)...)) {}
+  async_resource(detail::on_site_t, detail::home_site<Executor> site, const resource_options& options, Args&&... args)
+      : home_(new home_type(std::move(site), options, std::forward<Args>(args)...)) {}
 
   detail::home_ref<home_type> home_;
 };
@@ -188,7 +187,7 @@ template <class Resource, class ExecutorOrContext, class... Args>
 [[nodiscard]] auto make_async_resource(ExecutorOrContext&& where, Args&&... args) {
   using executor = detail::executor_of<ExecutorOrContext>;
   return detail::access::make<async_resource<executor, Resource>>(
-      detail::share_or_make_strand(std::forward<ExecutorOrContext>(where)), resource_options(),
+      detail::share_or_make_site(std::forward<ExecutorOrContext>(where)), resource_options(),
       std::forward<Args>(args)...);
 }
 

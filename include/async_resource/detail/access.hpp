@@ -15,9 +15,9 @@ namespace detail {
 
 // What the parts of the library may ask of a handle, and users may not.
 struct access {
-  template <class Handle, class Strand, class... Args>
-  static Handle make(Strand strand, Args&&... args) {
-    return Handle(adopt_strand, std::move(strand), std::forward<Args>(args)...);
+  template <class Handle, class Site, class... Args>
+  static Handle make(Site site, Args&&... args) {
+    return Handle(on_site, std::move(site), std::forward<Args>(args)...);
   }
 
   template <class Handle>

@@ -38,6 +38,18 @@ struct posting_strand<asio::any_io_executor> {
 template <class Executor>
 using posting_strand_t = typename posting_strand<Executor>::type;
 
+template <class T, class Variant>
+inline constexpr bool is_one_of = false;
+template <class T, class... Types>
+inline constexpr bool is_one_of<T, std::variant<Types...>> = (std::is_same_v<T, Types> || ...);
+
+// The strand, and the executor that it was made of, or is.
+template <class Executor>
+struct home_site {
+  posting_strand_t<Executor> strand;
+  Executor inner_executor;
+};
+
 template <class Executor, class Resource>
 class home final : public home_base {
  public:
@@ -45,11 +57,11 @@ class home final : public home_base {
   using resource_type = Resource;
 
   template <class... Args>
-  explicit home(posting_strand_t<Executor> strand, const resource_options& options, Args&&... args)
-      : home_base(std::visit([](const auto& s) { return registry_of(context_of(s)); }, strand), options),
-        posting_strand_(std::move(strand)),
+  explicit home(home_site<Executor> site, const resource_options& options, Args&&... args)
+      : home_base(std::visit([](const auto& s) { return registry_of(context_of(s)); }, site.strand), options),
+        posting_strand_(std::move(site.strand)),
         strand_(std::visit([](const auto& s) { return asio::strand<Executor>(s); }, *posting_strand_)),
-        inner_executor_(strand_->get_inner_executor()) {
+        inner_executor_(std::move(site.inner_executor)) {
     void* const place = std::addressof(resource_);
     // Braces only where parentheses cannot: an aggregate.
     if constexpr (std::is_constructible_v<Resource, Args...>)

@@ -73,39 +73,52 @@ concept home_for = std::is_convertible_v<E, Executor> || std::is_convertible_v<e
 template <class E, class Executor, class Resource, class... Args>
 concept can_house = home_for<E, Executor> && makes<Resource, Args...>;
 
-// A strand of the executor, by its real type.
+// Where a home is: on a new strand of the executor. An erased executor that holds a strand is shared: what runs there is
+// alone already, and one strand on another would allocate.
 template <class Executor>
-posting_strand_t<Executor> make_posting_strand(const Executor& executor) {
-  if constexpr (std::same_as<Executor, asio::any_io_executor>) {
-    if (auto* const io = executor.template target<asio::io_context::executor_type>()) return asio::make_strand(*io);
-    if (auto* const pool = executor.template target<asio::thread_pool::executor_type>())
-      return asio::make_strand(*pool);
-    if (auto* const system = executor.template target<asio::system_executor>()) return asio::make_strand(*system);
-  }
-  return asio::strand<Executor>(executor);
+home_site<Executor> site_on(const Executor& executor) {
+  using strand_type = posting_strand_t<Executor>;
+  if constexpr (std::same_as<Executor, asio::any_io_executor>)
+    return {visit_concrete(executor,
+                           []<class Concrete>(const Concrete& concrete) -> strand_type {
+                             if constexpr (is_one_of<asio::strand<Concrete>, strand_type>)
+                               return asio::strand<Concrete>(concrete);
+                             else if constexpr (is_one_of<Concrete, strand_type>)
+                               return concrete;
+                             else
+                               return asio::strand<asio::any_io_executor>(concrete);
+                           }),
+            executor};
+  else
+    return {asio::strand<Executor>(executor), executor};
 }
 
-// The strand of a home: a new one, or the one that is given.
+// The same on a strand, which is then shared.
+template <class Executor>
+home_site<Executor> site_of(const asio::strand<Executor>& strand) {
+  return {strand, strand.get_inner_executor()};
+}
+
 template <class Executor, home_for<Executor> E>
-posting_strand_t<Executor> strand_on(E&& where) {
+home_site<Executor> site_at(E&& where) {
   if constexpr (std::is_convertible_v<E, Executor>)
-    return make_posting_strand<Executor>(std::forward<E>(where));
+    return site_on<Executor>(std::forward<E>(where));
   else if constexpr (execution_context<E>)
-    return make_posting_strand<Executor>(where.get_executor());
+    return site_on<Executor>(where.get_executor());
   else
-    return asio::strand<Executor>(std::forward<E>(where));
+    return site_of(asio::strand<Executor>(std::forward<E>(where)));
 }
 
 template <home_place E>
-posting_strand_t<executor_of<E>> share_or_make_strand(E&& where) {
+home_site<executor_of<E>> share_or_make_site(E&& where) {
   if constexpr (strand<E>)
-    return asio::strand<executor_of<E>>(std::forward<E>(where));
+    return site_of(asio::strand<executor_of<E>>(std::forward<E>(where)));
   else
-    return strand_on<executor_of<E>>(std::forward<E>(where));
+    return site_at<executor_of<E>>(std::forward<E>(where));
 }
 
-struct adopt_strand_t {};
-inline constexpr adopt_strand_t adopt_strand{};
+struct on_site_t {};
+inline constexpr on_site_t on_site{};
 
 }  // namespace detail
 }  // namespace v0
