@@ -156,7 +156,7 @@ struct impatient_executor {
     ++*state;
   }
   static constexpr asio::execution::blocking_t::never_t query(asio::execution::blocking_t) noexcept { return {}; }
-  friend bool operator==(const impatient_executor&, const impatient_executor&) noexcept = default;
+  bool operator==(const impatient_executor&) const noexcept = default;
 };
 
 }  // namespace
@@ -188,7 +188,7 @@ struct failing_executor {
   }
   asio::execution_context& query(asio::execution::context_t) const noexcept { return *context_; }
   static constexpr asio::execution::blocking_t::never_t query(asio::execution::blocking_t) noexcept { return {}; }
-  friend bool operator==(const failing_executor&, const failing_executor&) noexcept = default;
+  bool operator==(const failing_executor&) const noexcept = default;
 };
 
 }  // namespace

@@ -42,12 +42,7 @@ class home_object final : public home_task {
   T& object() noexcept { return object_; }
 
   void drop() noexcept {
-    try {
-      if (home_->submit(*this)) return;
-    } catch (...) {
-      // An executor that cannot even be told: the same as none.
-    }
-    abandon(nullptr);
+    if (!home_->try_submit(*this)) abandon(nullptr);
   }
 
   void run(home_base& home) noexcept override {

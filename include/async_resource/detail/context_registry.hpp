@@ -136,6 +136,11 @@ class context_registry {
   bool shut_down_ = false;
 };
 
+// To be called by the constructor of a service: services are shut down newest first, so that of strands has to be older.
+inline void outlive_by_strands(asio::execution_context& context) {
+  asio::use_service<asio::detail::strand_executor_service>(context);
+}
+
 // The context's end of its registry: the service whose shutdown tells the members.
 class context_service final : public asio::execution_context::service {
  public:
@@ -144,8 +149,7 @@ class context_service final : public asio::execution_context::service {
 
   explicit context_service(asio::execution_context& context)
       : asio::execution_context::service(context), registry_(std::make_shared<context_registry>()) {
-    // Services are shut down newest first, and a pin must hold off the shutdown of strands too: theirs has to be older.
-    asio::use_service<asio::detail::strand_executor_service>(context);
+    outlive_by_strands(context);  // A pin must hold off their shutdown, too.
   }
 
   const std::shared_ptr<context_registry>& registry() const noexcept { return registry_; }

@@ -74,18 +74,11 @@ class enrolled_invocation final : public home_task,
 
  private:
   void on_dropped() noexcept override {
-    if constexpr (!Outcome::is_trivial)
-      if (send_back()) return;
-    destroy();
-  }
-
-  bool send_back() noexcept {
-    disposing_ = true;
-    try {
-      return home_->submit(*this);
-    } catch (...) {
-      return false;
+    if constexpr (!Outcome::is_trivial) {
+      disposing_ = true;
+      if (home_->try_submit(*this)) return;
     }
+    destroy();
   }
 
   void destroy() noexcept override { base::free_block(*this); }

@@ -7,7 +7,6 @@
 
 #include <concepts>
 #include <cstddef>
-#include <optional>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -80,24 +79,14 @@ inline constexpr bool is_context_strand<asio::strand<Executor>> = is_context_exe
 
 // Calls `visit` with the executor that an `any_io_executor` holds, where it is one of those or a strand of one: the
 // erased `execute` ignores the allocator property, and allocates. Tracked or not, they are different types.
-template <class Visit, class... Concrete>
-decltype(auto) visit_target(const asio::any_io_executor& executor, Visit&& visit, std::type_identity<Concrete>...) {
-  using result = decltype(visit(executor));
-  if constexpr (std::is_void_v<result>) {
-    const bool found = ([&] {
-      const auto* const target = executor.target<Concrete>();
-      if (target) visit(*target);
-      return target != nullptr;
-    }() || ...);
-    if (!found) visit(executor);
-  } else {
-    std::optional<result> found;
-    (void)([&] {
-      if (const auto* const target = executor.target<Concrete>()) found.emplace(visit(*target));
-      return found.has_value();
-    }() || ...);
-    return found ? *found : visit(executor);
-  }
+template <class Visit>
+decltype(auto) visit_target(const asio::any_io_executor& executor, Visit&& visit) {
+  return visit(executor);
+}
+template <class Concrete, class... Others, class Visit>
+decltype(auto) visit_target(const asio::any_io_executor& executor, Visit&& visit) {
+  if (const auto* const target = executor.target<Concrete>()) return visit(*target);
+  return detail::visit_target<Others...>(executor, std::forward<Visit>(visit));
 }
 
 template <class Executor, class Visit>
@@ -106,12 +95,10 @@ decltype(auto) visit_concrete(const Executor& executor, Visit&& visit) {
     using io = asio::io_context::executor_type;
     using pool = asio::thread_pool::executor_type;
     using system = asio::system_executor;
-    return visit_target(
-        executor, std::forward<Visit>(visit), std::type_identity<io>(), std::type_identity<tracked_executor<io>>(),
-        std::type_identity<pool>(), std::type_identity<tracked_executor<pool>>(),
-        std::type_identity<asio::strand<io>>(), std::type_identity<asio::strand<tracked_executor<io>>>(),
-        std::type_identity<asio::strand<pool>>(), std::type_identity<asio::strand<tracked_executor<pool>>>(),
-        std::type_identity<system>(), std::type_identity<asio::strand<system>>());
+    return detail::visit_target<io, tracked_executor<io>, pool, tracked_executor<pool>, asio::strand<io>,
+                                asio::strand<tracked_executor<io>>, asio::strand<pool>,
+                                asio::strand<tracked_executor<pool>>, system, asio::strand<system>>(
+        executor, std::forward<Visit>(visit));
   } else {
     return visit(executor);
   }

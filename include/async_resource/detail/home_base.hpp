@@ -90,6 +90,15 @@ class home_base : public context_member {
     return false;
   }
 
+  // An executor that cannot even be told is the same as none.
+  bool try_submit(home_task& task) noexcept {
+    try {
+      return submit(task);
+    } catch (...) {
+      return false;
+    }
+  }
+
   context_pin pin() const noexcept { return context_pin(registry_); }
 
   void add_owner() noexcept {

@@ -38,8 +38,7 @@ class homebound_service final : public asio::execution_context::service, public 
   inline static asio::execution_context::id id;
 
   explicit homebound_service(asio::execution_context& context) : asio::execution_context::service(context) {
-    // Services are shut down newest first, and what is destroyed here may still post to a strand.
-    asio::use_service<asio::detail::strand_executor_service>(context);
+    outlive_by_strands(context);  // What is destroyed here may still post to one.
   }
   ~homebound_service() {
     // Relaxed: who makes a new context at this address, and who uses that, come after.
@@ -117,10 +116,12 @@ way_back way_back_to(const Executor& executor) {
   });
 }
 
+// What is posted or dispatched to a handler's executor.
+using arrival = one_shot<operation_task, &operation_task::complete, &operation_task::lost>;
+
 // From a thread of the context that is beneath the strand.
 template <class Executor, class Allocator>
 void dispatch_to_strand(const Executor& executor, operation_task& operation, const Allocator& allocator) {
-  using arrival = one_shot<operation_task, &operation_task::complete, &operation_task::lost>;
   visit_concrete(executor, [&]<class Concrete>(const Concrete& concrete) {
     if constexpr (is_context_strand<Concrete>)
       asio::prefer(concrete, asio::execution::blocking.possibly, asio::execution::allocator(allocator))

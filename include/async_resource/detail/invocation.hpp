@@ -19,7 +19,6 @@
 #include <async_resource/detail/homebound.hpp>
 #include <async_resource/detail/homebound_service.hpp>
 #include <async_resource/detail/leftover.hpp>
-#include <async_resource/detail/one_shot.hpp>
 #include <async_resource/detail/task.hpp>
 #include <async_resource/error.hpp>
 
@@ -207,7 +206,7 @@ class invocation : public operation_task {
       const user_code now(draining);
       drop_watch watch(this);
       try {
-        post_to_concrete(storage().executor(), posted(*this), storage().memory_for_post());
+        post_to_concrete(storage().executor(), arrival(*this), storage().memory_for_post());
       } catch (...) {
         // It could not take it, and has destroyed it.
       }
@@ -227,15 +226,8 @@ class invocation : public operation_task {
   }
 
   static void send_home(Home& home, home_task& left) noexcept {
-    try {
-      if (home.submit(left)) return;
-    } catch (...) {
-      // An executor that cannot even be told: the same as none.
-    }
-    left.abandon(nullptr);
+    if (!home.try_submit(left)) left.abandon(nullptr);
   }
-
-  using posted = one_shot<operation_task, &operation_task::complete, &operation_task::lost>;
 
   way_back::kind how_ = way_back::kind::post;
   home_ref<Home> home_;  // Until it is clear that the result will not have to go back there.
