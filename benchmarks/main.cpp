@@ -50,15 +50,22 @@ struct contender {
 };
 
 template <class Contender>
-contender make(std::string name, std::string label) {
-  return {.name = std::move(name), .label = std::move(label), .ours = requires {Contender::ours;
-}
-, .blocks = requires {
+concept is_ours = requires {
+  Contender::ours;
+};
+template <class Contender>
+concept blocks_its_thread = requires {
   Contender::blocks;
+};
+
+template <class Contender>
+contender make(std::string name, std::string label) {
+  return {.name = std::move(name),
+          .label = std::move(label),
+          .ours = is_ours<Contender>,
+          .blocks = blocks_its_thread<Contender>,
+          .run = &run<Contender>};
 }
-, .run = &run<Contender>
-};  // namespace
-}  // namespace benchmarks
 
 std::vector<contender> all_contenders() {
   return {
