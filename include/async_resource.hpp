@@ -8,11 +8,13 @@
 // All of async_resource but its Python part, which is <async_resource/python.hpp>.
 
 #include <async_resource/async_resource.hpp>
+#include <async_resource/cancellation_view.hpp>
 #include <async_resource/concepts.hpp>
 #include <async_resource/double_dispatch.hpp>
 #include <async_resource/error.hpp>
 #include <async_resource/framing.hpp>
 #include <async_resource/home_ptr.hpp>
+#include <async_resource/observer.hpp>
 #include <async_resource/options.hpp>
 #include <async_resource/version.hpp>
 

@@ -6,6 +6,8 @@
 #define ASYNC_RESOURCE_ASYNC_RESOURCE_HPP
 
 #include <concepts>
+#include <exception>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -13,10 +15,13 @@
 #include <async_resource/detail/access.hpp>
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/await.hpp>
+#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_place.hpp>
 #include <async_resource/detail/invoke.hpp>
 #include <async_resource/detail/operation.hpp>
+#include <async_resource/detail/tenant.hpp>
+#include <async_resource/observer.hpp>
 #include <async_resource/options.hpp>
 
 namespace asyncres {
@@ -33,7 +38,9 @@ inline namespace v0 {
  * later ones complete with `errc::closed`. A moved-from handle may only be assigned to or destroyed.
  *
  * @tparam Executor What the strand is made of: an Asio executor that can `require(blocking.never)`.
- * @tparam Resource Anything. Need not be movable, copyable or default-constructible.
+ * @tparam Resource Anything. Need not be movable, copyable or default-constructible. It may offer `interrupt(Resource&)`
+ * and `finish_interrupt(Resource&)`: see `interruptible` and `finishes_interrupts`.
+ * @tparam Observer Is told what becomes of each operation: see `no_observer`.
  *
  * @par Thread Safety
  * Distinct handles: safe. One handle: its `const` members may be called concurrently.
@@ -41,7 +48,7 @@ inline namespace v0 {
  * @par Example
  * @snippet 1_basics/counter.cpp counter
  */
-template <asio::execution::executor Executor, class Resource>
+template <asio::execution::executor Executor, class Resource, class Observer = no_observer>
 class async_resource {
   static_assert(std::is_object_v<Resource> && !std::is_array_v<Resource> && !std::is_const_v<Resource>,
                 "async_resource: Resource must be a plain object type");
@@ -59,7 +66,7 @@ class async_resource {
   /// Rebinds the handle to another inner executor, for `as_default_on_t` and its like.
   template <class OtherExecutor>
   struct rebind_executor {
-    using other = async_resource<OtherExecutor, Resource>;
+    using other = async_resource<OtherExecutor, Resource, Observer>;
   };
   // as_default_on_t adapts executor_type, a strand. What it adapts it with belongs on the executor inside.
   template <template <class> class Adapter, class InnerExecutor>
@@ -67,7 +74,7 @@ class async_resource {
       typename Adapter<asio::strand<InnerExecutor>>::default_completion_token_type;
     }
   struct rebind_executor<Adapter<asio::strand<InnerExecutor>>> {
-    using other = async_resource<Adapter<InnerExecutor>, Resource>;
+    using other = async_resource<Adapter<InnerExecutor>, Resource, Observer>;
   };
 
   /// Constructs the resource, in place, in the calling thread.
@@ -83,14 +90,31 @@ class async_resource {
     requires detail::can_house<E, Executor, Resource, Args...>
   explicit async_resource(E&& where, Args&&... args)
       : async_resource(detail::on_site, detail::site_at<Executor>(std::forward<E>(where)), resource_options(),
-                       std::forward<Args>(args)...) {}
+                       std::in_place, std::forward<Args>(args)...) {}
 
   /// Constructs the resource likewise, and says how it is served.
+  /**
+   * @par Exceptions Also `std::invalid_argument` for `on_failure::rebuild`, which needs a factory.
+   */
   template <class E, class... Args>
     requires(detail::can_house<E, Executor, Resource, Args...>)
   async_resource(E&& where, resource_options options, std::in_place_t, Args&&... args)
-      : async_resource(detail::on_site, detail::site_at<Executor>(std::forward<E>(where)), options,
+      : async_resource(detail::on_site, detail::site_at<Executor>(std::forward<E>(where)), options, std::in_place,
                        std::forward<Args>(args)...) {}
+
+  /// Has the resource constructed at home, by a factory, before the first function runs.
+  /**
+   * @param factory Decay-copied; called as `factory()`, at home, and destroyed there. What it returns is the resource. What
+   * it throws is the failure of the operation that it was called for, and the next one calls it again. With
+   * `on_failure::rebuild` it is also called after a function threw.
+   *
+   * @par Exceptions What copying the factory or allocating may throw.
+   */
+  template <class E, class Factory>
+    requires(detail::can_house_product<E, Executor, Resource, Factory>)
+  async_resource(E&& where, resource_options options, from_factory_t, Factory factory)
+      : async_resource(detail::on_site, detail::site_at<Executor>(std::forward<E>(where)), options, from_factory,
+                       std::move(factory)) {}
 
   /// Home. Not to be asked for once its execution context has been shut down, like any executor.
   [[nodiscard]] executor_type get_executor() const noexcept { return home_->strand(); }
@@ -103,17 +127,20 @@ class async_resource {
    * Initiating function: returns at once. `function(resource)` runs at home and never overlaps another function of
    * this resource; functions submitted from one thread start in that order. The operation completes when:
    * @li the function returned, or threw;
-   * @li home was found to be gone.
+   * @li it was cancelled, or had waited for too long, before the function was called;
+   * @li it was refused: the queue was full, the resource poisoned or closed, or home gone.
    *
-   * A function of the form `R(Resource&)` completes with `(exception_ptr[, R])`, one of the form
-   * `R(Resource&, error_code&)` with `(error_code[, R])`: a `std::system_error` that it throws gives its code,
-   * `std::bad_alloc` gives `not_enough_memory`, anything else `errc::exception`. On failure the result is `R()`.
+   * A function of the form `R(Resource&)` or `R(Resource&, cancellation_view)` completes with `(exception_ptr[, R])`, one of
+   * the form `R(Resource&, error_code&)` or `R(Resource&, error_code&, cancellation_view)` with `(error_code[, R])`: a
+   * `std::system_error` that it throws gives its code, `std::bad_alloc` gives `not_enough_memory`, anything else
+   * `errc::exception`. On failure the result is `R()`.
    *
    * The result comes away from home, so it must be a value: default-constructible and movable, no reference, and no
    * pointer, `reference_wrapper` or borrowed view unless `may_leave_home` says so. If moving it throws on the way, the
    * operation fails with that; if the last move throws, into the handler, that comes out of the `run()` it is called in.
    *
-   * @param function Decay-copied; called at most once, at home; destroyed at home.
+   * @param function Decay-copied; called at most once, at home; destroyed at home, unless it was refused before it was
+   *                 queued.
    * @param token    The completion token. By default, and for `asio::deferred`, the operation itself is returned, to be
    *                 awaited or started with another token. It is `[[nodiscard]]`, move-only, and holds a handle.
    *
@@ -126,12 +153,19 @@ class async_resource {
    * its way.
    *
    * @par Per-Operation Cancellation
-   * None.
+   * `terminal`, `partial` and `total`, alike. While the operation is queued, it completes at once with
+   * `asio::error::operation_aborted`: the function is not called, and destroyed at home when its turn comes. While the
+   * function runs, it is asked to give up, through its `cancellation_view` and by `interrupt(resource)` if there is such a
+   * function (see `interruptible`), and the operation completes with what it comes to. The slot's signal may be emitted in
+   * any thread, also while the operation starts or completes, but not concurrently with the call of this function, nor
+   * with the handler's own use of the slot. A connected slot costs one block of memory.
    *
    * @par Errors
-   * What the function throws or sets. `errc::closed` if home's execution context has been shut down: then through the
-   * handler's immediate executor if it has one, else its associated executor, else `asio::system_executor`. Tokens that
-   * take the operation's own executor, such as `use_promise`, still need that context.
+   * What the function, or the resource's factory, throws or sets. `asio::error::operation_aborted` and
+   * `errc::timed_out_queued`: not called. `errc::poisoned`: an earlier function threw. `errc::queue_full` and `errc::closed`,
+   * the latter also if home's execution context has been shut down: through the handler's immediate executor if it has
+   * one, else as usual, but with `asio::system_executor` in place of an inner executor that is gone. Tokens that take the
+   * operation's own executor, such as `use_promise`, still need that context.
    *
    * @par Object Lifetimes
    * The handle may be dropped at once; what the function refers to may not. If the handler's execution context is shut
@@ -153,7 +187,7 @@ class async_resource {
   auto async_invoke(Function&& function, Token&& token = Token()) const {
     static_assert(operation_on<Function, Resource>,
                   "async_resource: the function does not fit: it must be callable as f(Resource&) or "
-                  "f(Resource&, std::error_code&)");
+                  "f(Resource&, std::error_code&), each with or without a cancellation_view as last argument");
     if constexpr (operation_on<Function, Resource>) {
       using initiation = detail::initiate_invoke<home_type, std::decay_t<Function>>;
       return detail::initiate<typename initiation::outcome_type::signature>(
@@ -161,17 +195,68 @@ class async_resource {
     }
   }
 
+  /// Close the resource, for every handle to it.
+  /**
+   * Initiating function: returns at once. Operations initiated from now on complete with `errc::closed`; those already
+   * queued run or are cancelled, as `mode` says. Completes when they are through, every home_ptr has gone, and the resource
+   * has been destroyed, at home. May be called more than once: every call completes then, with success. The last handle
+   * dropped without it destroys the resource as well, but does not tell when.
+   *
+   * @param mode  What becomes of operations that are queued; see close_mode.
+   * @param token The completion token; as for async_invoke().
+   *
+   * @par Completion Signature
+   * `void(std::error_code)`
+   *
+   * @par Per-Operation Cancellation
+   * As for async_invoke(): the operation completes with `asio::error::operation_aborted`, and the closing goes on.
+   *
+   * @par Thread Safety
+   * May be called concurrently on one handle, and from within a function of the resource.
+   */
+  template <class Token = detail::default_token_t<Executor>>
+  auto async_close(close_mode mode = close_mode::drain, Token&& token = Token()) const {
+    using initiation = detail::initiate_invoke<home_type, detail::closing>;
+    return detail::initiate<void(std::error_code)>(initiation(home_, detail::closing{mode}),
+                                                   std::forward<Token>(token));
+  }
+  template <class Token>
+    requires(!std::same_as<std::decay_t<Token>, close_mode>)
+  auto async_close(Token&& token) const { return async_close(close_mode::drain, std::forward<Token>(token)); }
+
+  /// Cancels every operation initiated before, without waiting for it.
+  /**
+   * Those queued complete with `asio::error::operation_aborted` when home next looks, at the latest when the function that
+   * runs returns; no function of theirs is called. The one that runs is asked to give up, as by its cancellation slot.
+   *
+   * @par Thread Safety
+   * Any thread, also from within a function.
+   */
+  void cancel() const noexcept { home_->cancel(); }
+
+  /// What the resource has done, and has to do.
+  /**
+   * @par Thread Safety
+   * Any thread. Waits for home only while that looks after its queue, never for a function.
+   */
+  [[nodiscard]] resource_stats stats() const noexcept { return home_->stats(); }
+
+  /// What poisoned the resource: null unless a function threw, and `on_failure::poison` was chosen.
+  [[nodiscard]] std::exception_ptr failure() const { return home_->failure(); }
+
   /// Handles are equal if they name the same resource.
   // Not defaulted: the class must not ask for more of a Resource that is still incomplete.
   friend bool operator==(const async_resource& a, const async_resource& b) noexcept { return a.home_ == b.home_; }
 
  private:
-  using home_type = detail::home<Executor, Resource>;
+  using home_type = detail::home<Executor, Resource, Observer>;
   friend struct detail::access;
 
-  template <class... Args>
-  async_resource(detail::on_site_t, detail::home_site<Executor> site, const resource_options& options, Args&&... args)
-      : home_(new home_type(std::move(site), options, std::forward<Args>(args)...)) {}
+  // How: std::in_place_t or from_factory_t.
+  template <class How, class... Args>
+  async_resource(detail::on_site_t, detail::home_site<Executor> site, const resource_options& options, How how,
+                 Args&&... args)
+      : home_(new home_type(std::move(site), options, how, std::forward<Args>(args)...)) {}
 
   detail::home_ref<home_type> home_;
 };
@@ -187,7 +272,7 @@ template <class Resource, class ExecutorOrContext, class... Args>
 [[nodiscard]] auto make_async_resource(ExecutorOrContext&& where, Args&&... args) {
   using executor = detail::executor_of<ExecutorOrContext>;
   return detail::access::make<async_resource<executor, Resource>>(
-      detail::share_or_make_site(std::forward<ExecutorOrContext>(where)), resource_options(),
+      detail::share_or_make_site(std::forward<ExecutorOrContext>(where)), resource_options(), std::in_place,
       std::forward<Args>(args)...);
 }
 

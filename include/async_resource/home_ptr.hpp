@@ -46,8 +46,11 @@ class home_object final : public home_task {
   }
 
   void run(home_base& home) noexcept override {
-    const user_code now(&home);
-    delete this;
+    {
+      const user_code now(&home);
+      delete this;
+    }
+    home.remove_guest();
   }
 
   void abandon(home_base* draining) noexcept override {
@@ -73,7 +76,7 @@ class home_object final : public home_task {
  * destroyed on the strand of the resource, as one more entry of its queue. If home's execution context has been shut
  * down, the object is destroyed where it is dropped, or left alone if `leak_when_homeless<T>`.
  *
- * Made by make_home_ptr(). Keeps the resource alive.
+ * Made by make_home_ptr(). Keeps the resource alive, and closing it waits.
  *
  * @par Thread Safety
  * Distinct objects: safe. Shared objects: unsafe. What it points to may be touched at home only, unless it says otherwise.
@@ -120,15 +123,18 @@ class home_ptr {
  * @param args   What the object is constructed from.
  *
  * @par Errors
- * Throws `std::system_error` with `errc::not_at_home` when called anywhere but on the strand of the resource, and what
- * constructing the object or allocating may throw.
+ * Throws `std::system_error` with `errc::not_at_home` when called anywhere but on the strand of the resource, with
+ * `errc::closed` if the resource has been closed, and what constructing the object or allocating may throw.
  */
 template <class T, class Handle, class... Args>
 home_ptr<T> make_home_ptr(const Handle& handle, Args&&... args) {
   const auto& home = detail::access::home(handle);
   if (const auto pin = home->pin(); !pin || !home->strand().running_in_this_thread())
     throw std::system_error(errc::not_at_home);
-  return home_ptr<T>(new detail::home_object<T>(home, std::forward<Args>(args)...));
+  if (home->closed()) throw std::system_error(errc::closed);
+  auto* const object = new detail::home_object<T>(home, std::forward<Args>(args)...);
+  home->add_guest();
+  return home_ptr<T>(object);
 }
 
 }  // namespace v0

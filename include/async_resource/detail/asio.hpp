@@ -11,10 +11,12 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/append.hpp>
 #include <asio/associated_allocator.hpp>
+#include <asio/associated_cancellation_slot.hpp>
 #include <asio/associated_executor.hpp>
 #include <asio/associated_immediate_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/basic_waitable_timer.hpp>
 #include <asio/buffer.hpp>
 #include <asio/cancellation_type.hpp>
 #include <asio/completion_condition.hpp>
@@ -36,6 +38,7 @@
 #include <asio/system_executor.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/version.hpp>
+#include <asio/wait_traits.hpp>
 #include <asio/write.hpp>
 
 #if ASIO_VERSION < 103000

@@ -67,6 +67,7 @@ class completion : public context_member {
   }
 
   Outcome& result() noexcept { return outcome_; }
+  auto cancellation_slot() const noexcept { return asio::get_associated_cancellation_slot(*handler_); }
   // For the way there, too: it is over when the way back begins.
   reserved_memory<2>& memory() noexcept { return memory_; }
 

@@ -15,13 +15,14 @@ inline namespace v0 {
 namespace detail {
 
 // Who has a home's queue, and the task taken from it last: its drain, or an eviction by an execution context that is
-// shut down in another thread, perhaps while a function runs at home, which may take for ever.
+// shut down in another thread, perhaps while a function runs at home, which may take for ever. Whoever else looks into
+// the queue does it as an eviction.
 //
 //   idle       --begin_visit--> draining     drain, or whoever acts in its place: see home_base
 //   draining   --end_visit--> idle           drain
 //   draining   --enter--> the task           drain: user code runs, and neither the queue nor the task is touched
 //   the task   --leave--> draining           drain: the task is its own again
-//   idle, the task  --evict--> evicting      eviction, which waits while the drain has the queue
+//   idle, the task  --evict--> evicting      eviction, which waits while another has the queue
 //   evicting   --put_back--> what it was     eviction
 //              --put_back--> orphaned        eviction: it has taken that task, too
 //   orphaned   --leave--> draining           drain, told that the task is gone
@@ -46,7 +47,7 @@ class drain_stage {
     explicit eviction(drain_stage& stage) noexcept : stage_(stage) {
       for (;;) {
         was_ = stage_.stage_.load(std::memory_order_relaxed);
-        if (was_ != &draining_ &&
+        if (was_ != &draining_ && was_ != &evicting_ &&
             stage_.stage_.compare_exchange_weak(was_, &evicting_, std::memory_order_acquire, std::memory_order_relaxed))
           return;
         std::this_thread::yield();

@@ -8,9 +8,12 @@
 #include <system_error>
 #include <utility>
 
+#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/completion.hpp>
+#include <async_resource/detail/errand.hpp>
 #include <async_resource/detail/function_holder.hpp>
 #include <async_resource/detail/home.hpp>
+#include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/task.hpp>
 #include <async_resource/error.hpp>
 
@@ -25,7 +28,7 @@ namespace detail {
 //   returning   run, with the function destroyed at home, and on its way back (completion.hpp)
 //   disposing   nobody received the result: queued once more, so that it dies at home
 template <class Home, class Function, class Outcome, class Handler>
-class enrolled_invocation final : public home_task,
+class enrolled_invocation final : public any_operation,
                                   private function_holder<Function>,
                                   public completion<Handler, typename Home::inner_executor_type, Outcome> {
   using base = completion<Handler, typename Home::inner_executor_type, Outcome>;
@@ -39,9 +42,8 @@ class enrolled_invocation final : public home_task,
 
   void start() {
     this->enrol();
-    const home_ref<Home> home = home_;
     try {
-      if (!home->submit(*this)) fail(errc::closed, nullptr);
+      submit(home_);
     } catch (...) {
       this->give_up();
       throw;
@@ -49,12 +51,17 @@ class enrolled_invocation final : public home_task,
   }
 
   void run(home_base& home) noexcept override {
-    const user_code now(&home);
-    if (disposing_) return destroy();
-    this->result().capture(std::move(*this->function_), static_cast<Home&>(home).resource());
-    this->function_.reset();
-    if constexpr (Outcome::is_trivial) home_ = {};
-    this->deliver();
+    if constexpr (is_closing<Function>) {
+      Outcome success;
+      if (!home.wait_for_close(*this)) return_with(home, &success);
+    } else {
+      const user_code now(&home);
+      if (disposing_) return destroy();
+      Outcome outcome;
+      home_->perform(std::move(*this->function_), outcome, stamp(), id_, no_errand);
+      this->function_.reset();
+      take(std::move(outcome));
+    }
   }
 
   void abandon(home_base* draining) noexcept override {
@@ -68,14 +75,64 @@ class enrolled_invocation final : public home_task,
     const user_code now(draining);
     if (disposing_) return destroy();
     this->function_.reset();
-    this->result().set_error(error);
+    refuse(error);
+  }
+
+  parts take_apart() noexcept override {
+    return {this, errand_type::make_orphan(*home_, *this->function_, id_, stamp())};
+  }
+  void refuse(std::error_code error) noexcept override {
+    if constexpr (!is_closing<Function>) home_->note_refused(id_, error);
+    this->result().set_error(as_refusal<Function>(error));
     this->deliver();
   }
 
+  void return_with(home_base& home, void* outcome) noexcept override {
+    const user_code now(&home);
+    take(std::move(*static_cast<Outcome*>(outcome)));
+  }
+  void end(std::error_code error, home_base* draining) noexcept override {
+    const user_code now(draining);
+    this->result().set_error(as_refusal<Function>(error));
+    this->deliver();
+  }
+  void discard(home_base* draining) noexcept override {
+    const user_code now(draining);
+    this->give_up();
+  }
+
+  // By the initiating function: it will not be queued.
+  void reject(std::error_code error) noexcept {
+    this->function_.reset();
+    if constexpr (!is_closing<Function>) home_->note_turned_away(id_);
+    end(error, nullptr);
+  }
+
  private:
+  using errand_type = function_errand<Home, Function, Outcome>;
+
+  // By value: the operation may be through, and destroyed, meanwhile.
+  void submit(home_ref<Home> home) {
+    if constexpr (!has_no_cancellation_slot<Handler>)
+      if (auto slot = this->cancellation_slot(); slot.is_connected()) {
+        if (!send_errand<Outcome>(home, this->function_, *this, id_, nullptr, nullptr, slot)) reject(errc::closed);
+        return;
+      }
+    if constexpr (!is_closing<Function>) home->stamp(*this, id_);
+    if (!home->submit(*this)) return reject(errc::closed);
+    if (const auto limit = home->wait_limit()) limit->arm();
+  }
+
+  void take(Outcome&& outcome) noexcept {
+    this->result().take(std::move(outcome));
+    if constexpr (Outcome::is_trivial) home_ = {};
+    this->deliver();
+  }
+
   void on_dropped() noexcept override {
     if constexpr (!Outcome::is_trivial) {
       disposing_ = true;
+      set_stamp({});
       if (home_->try_submit(*this)) return;
     }
     destroy();
@@ -83,6 +140,7 @@ class enrolled_invocation final : public home_task,
 
   void destroy() noexcept override { base::free_block(*this); }
 
+  [[no_unique_address]] operation_id<typename Home::observer_type> id_;
   home_ref<Home> home_;  // Until it is clear that the result will not have to go back there.
   bool disposing_ = false;
 };

@@ -5,9 +5,12 @@
 #ifndef ASYNC_RESOURCE_DETAIL_HOME_HPP
 #define ASYNC_RESOURCE_DETAIL_HOME_HPP
 
+#include <cstdint>
+#include <exception>
+#include <limits>
 #include <memory>
-#include <new>
 #include <optional>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -16,8 +19,12 @@
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/home_base.hpp>
+#include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/one_shot.hpp>
 #include <async_resource/detail/reserved_memory.hpp>
+#include <async_resource/detail/task.hpp>
+#include <async_resource/detail/tenant.hpp>
+#include <async_resource/error.hpp>
 #include <async_resource/options.hpp>
 
 namespace asyncres {
@@ -50,24 +57,21 @@ struct home_site {
   Executor inner_executor;
 };
 
-template <class Executor, class Resource>
+template <class Executor, class Resource, class Observer>
 class home final : public home_base {
  public:
   using inner_executor_type = Executor;
   using resource_type = Resource;
+  using observer_type = Observer;
 
-  template <class... Args>
-  explicit home(home_site<Executor> site, const resource_options& options, Args&&... args)
+  // `how`: in place, or from a factory. See tenant.
+  template <class How, class... Args>
+  home(home_site<Executor> site, const resource_options& options, How how, Args&&... args)
       : home_base(std::visit([](const auto& s) { return registry_of(context_of(s)); }, site.strand), options),
         posting_strand_(std::move(site.strand)),
         strand_(std::visit([](const auto& s) { return asio::strand<Executor>(s); }, *posting_strand_)),
+        tenant_(options, how, std::forward<Args>(args)...),
         inner_executor_(std::move(site.inner_executor)) {
-    void* const place = std::addressof(resource_);
-    // Braces only where parentheses cannot: an aggregate.
-    if constexpr (std::is_constructible_v<Resource, Args...>)
-      ::new (place) Resource(std::forward<Args>(args)...);
-    else
-      ::new (place) Resource{std::forward<Args>(args)...};
     enrol();
   }
 
@@ -76,11 +80,56 @@ class home final : public home_base {
   // To be used then only, but to be copied whenever an initiation is asked for its executor.
   const Executor& inner_executor() const noexcept { return inner_executor_; }
 
-  // At home, or before any function can run.
-  Resource& resource() noexcept { return resource_; }
+  // At home, with the user's code allowed: calls a function. See tenant.
+  template <class Function, class Outcome, class Errand>
+  void perform(Function&& function, Outcome& outcome, const task_stamp& stamp, const operation_id<Observer>& id,
+               Errand* errand) noexcept {
+    tenant_.perform(std::forward<Function>(function), outcome, stamp, id, errand);
+    if (tenant_.poisoned()) [[unlikely]]
+      poison();
+  }
+
+  // By any thread, with the user's code allowed: an operation is about to be submitted; it will not be; it ended in the
+  // queue, with that error.
+  void stamp(home_task& task, const operation_id<Observer>& id) noexcept {
+    home_base::stamp(task);
+    tenant_.observed().queued(id);
+  }
+  void note_turned_away(const operation_id<Observer>& id) noexcept {
+    count_turned_away();
+    tenant_.observed().rejected(id);
+  }
+  void note_refused(const operation_id<Observer>& id, std::error_code error) noexcept {
+    if (error == asio::error::operation_aborted || error == errc::timed_out_queued) {
+      count_cancelled();
+      tenant_.observed().cancelled(id);
+    } else {
+      count_rejected();
+      tenant_.observed().rejected(id);
+    }
+  }
+
+  // Refuses what was submitted before, and asks the function that runs to give up.
+  void cancel() noexcept { ask_running(begin_epoch()); }
+  // The latter alone, if it was submitted before that epoch.
+  void ask_running(std::uint32_t epoch = std::numeric_limits<std::uint32_t>::max()) noexcept {
+    tenant_.ask(epoch, [this] {
+      const context_pin pinned = pin();
+      return pinned && strand_->running_in_this_thread();
+    });
+  }
+
+  resource_stats stats() noexcept {
+    resource_stats stats;
+    read(stats);
+    tenant_.read(stats);
+    return stats;
+  }
+
+  std::exception_ptr failure() const { return tenant_.failure(); }
 
  private:
-  ~home() {}  // Not defaulted: the resource, in its union, has been destroyed by then.
+  ~home() = default;
 
   void visit() { drain(); }
   void dropped() noexcept { on_drain_dropped(); }
@@ -95,18 +144,21 @@ class home final : public home_base {
                *posting_strand_);
   }
 
+  void vacate() noexcept override { tenant_.vacate(); }
+
   void destroy_resource() noexcept override {
     if (!strand_) return;
-    std::destroy_at(std::addressof(resource_));
+    tenant_.vacate();
     strand_.reset();
     posting_strand_.reset();
+    // It may be a strand as well, which must not outlive its context.
+    if constexpr (!is_context_executor<Executor>) [[maybe_unused]]
+      const Executor gone = std::move(inner_executor_);
   }
 
   void destroy() noexcept override {
-    if (strand_) {
-      destroy_resource();
-      std::destroy_at(std::addressof(inner_executor_));
-    }
+    abandon_parked();
+    destroy_resource();
     memory_.when_idle([](void* self) noexcept { delete static_cast<home*>(self); }, this);
   }
 
@@ -114,13 +166,8 @@ class home final : public home_base {
   // Empty: the resource is gone, and home with it.
   std::optional<posting_strand_t<Executor>> posting_strand_;
   std::optional<asio::strand<Executor>> strand_;
-  // Not destroyed if home's context went first: it may be a strand, which must not outlive its context.
-  union {
-    Executor inner_executor_;
-  };
-  union {
-    Resource resource_;
-  };
+  tenant<Resource, Observer> tenant_;
+  Executor inner_executor_;
 };
 
 }  // namespace detail

@@ -6,26 +6,36 @@
 #define ASYNC_RESOURCE_DETAIL_HOME_BASE_HPP
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
 
+#include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/cache.hpp>
 #include <async_resource/detail/context_registry.hpp>
+#include <async_resource/detail/counter.hpp>
 #include <async_resource/detail/drain_stage.hpp>
 #include <async_resource/detail/drop_watch.hpp>
+#include <async_resource/detail/expiry.hpp>
 #include <async_resource/detail/mailbox.hpp>
 #include <async_resource/detail/task.hpp>
+#include <async_resource/error.hpp>
 #include <async_resource/options.hpp>
 
 namespace asyncres {
 inline namespace v0 {
 namespace detail {
+
+template <class Home>
+class home_ref;
 
 // How much a visit to the strand may do, so that other work on it gets its turn. Reads a clock only if it has to.
 class visit_budget {
@@ -53,6 +63,9 @@ class visit_budget {
 // while it is busy. When the last one goes, a retirement is posted to the strand, and destroys the resource there. A home
 // whose context is shut down first destroys the resource then, refuses tasks from there on, and keeps only its memory
 // for the owners.
+//
+// Closing: a task that waits for it, once its turn has come, shuts the gate for all operations behind it, and is parked.
+// When the last guest, an object of a home_ptr, has gone too, the resource is destroyed, and what was parked goes on.
 //
 // What becomes of a drain, from the push that finds the mailbox idle:
 //
@@ -101,6 +114,70 @@ class home_base : public context_member {
 
   context_pin pin() const noexcept { return context_pin(registry_); }
 
+  // In the initiating function: whether one more operation may be queued. It then has to be, or give_back_place().
+  std::error_code admit() noexcept {
+    if (closing_.load(std::memory_order_relaxed)) [[unlikely]]
+      return errc::closed;
+    if (bounded_ && !take_place()) return errc::queue_full;
+    return {};
+  }
+  void give_back_place() noexcept {
+    if (bounded_) places_.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+  // Before it is submitted, and thereby becomes one that is counted and can be refused.
+  void stamp(home_task& task) const noexcept {
+    // Relaxed: what was submitted before a cancellation, in the order that the threads see, was stamped before.
+    task.set_stamp({epoch_.load(std::memory_order_relaxed), stamps_time_ ? clock::now() : clock::time_point()});
+  }
+
+  // From here on nothing is admitted.
+  void begin_close() noexcept { closing_.store(true, std::memory_order_relaxed); }
+
+  // At home, in the stage `draining`: parks a task until the resource is closed. False: it is.
+  bool wait_for_close(home_task& task) noexcept {
+    if (closed()) return false;
+    set_gate(gate::closing);
+    parked_.push_back(task);
+    finish_close();
+    return true;
+  }
+  bool closed() const noexcept { return gate_ == gate::closed; }
+
+  // At home: an object that the resource must outlive. The latter in the stage `draining`.
+  void add_guest() noexcept { ++guests_; }
+  void remove_guest() noexcept {
+    --guests_;
+    finish_close();
+  }
+
+  // At home, from within a function: refuses all that follow.
+  void poison() noexcept {
+    if (gate_ == gate::open) set_gate(gate::poisoned);
+  }
+
+  // Where there is a limit to how long an operation may be queued: to be armed when one has been.
+  std::shared_ptr<expiry<home_base>> wait_limit() const noexcept { return expiry_; }
+  // An owner, unless there is none any more.
+  home_ref<home_base> try_own() noexcept;
+
+  // By any thread: completes operations that have been queued for too long. The time at which the next one will have been,
+  // or the end of time.
+  std::chrono::steady_clock::time_point expire() noexcept {
+    for (;;) {
+      std::array<overdue_operation, 64> overdue;
+      std::size_t count = 0;
+      std::chrono::steady_clock::time_point next;
+      {
+        const drain_stage::eviction look(stage_);
+        take_mail();
+        next = take_overdue(overdue, count);
+      }
+      for (std::size_t i = 0; i < count; ++i) overdue[i].operation->refuse(errc::timed_out_queued);
+      if (count < overdue.size()) return next;
+    }
+  }
+
   void add_owner() noexcept {
     // Relaxed: whoever adds an owner is one, or the busy queue's drain, and has synchronised already.
     owners_.fetch_add(1, std::memory_order_relaxed);
@@ -129,6 +206,10 @@ class home_base : public context_member {
   home_base(std::shared_ptr<context_registry> registry, const resource_options& options)
       : registry_(std::move(registry)), options_(options) {
     options_.quantum = std::max<std::size_t>(1, options_.quantum);
+    bounded_ = options_.max_pending != unlimited && options_.full == when_full::reject;
+    stamps_time_ = options_.time_operations || options_.max_wait.count() > 0;
+    unchecked_ = options_.max_wait.count() == 0;
+    if (!unchecked_) expiry_ = std::make_shared<expiry<home_base>>(*this, options_.max_wait);
     std::lock_guard lock(all_mutex_);
     next_home_ = all_;
     if (all_) all_->previous_home_ = this;
@@ -136,6 +217,7 @@ class home_base : public context_member {
   }
 
   ~home_base() {
+    if (expiry_) expiry_->forget_home();
     std::lock_guard lock(all_mutex_);
     (previous_home_ ? previous_home_->next_home_ : all_) = next_home_;
     if (next_home_) next_home_->previous_home_ = previous_home_;
@@ -154,7 +236,7 @@ class home_base : public context_member {
   void drain() noexcept {
     stage_.begin_visit();
     for (visit_budget budget(options_);;) {
-      if (pending_.empty()) pending_ = mailbox_.take();
+      if (pending_.empty()) take_mail();
       if (pending_.empty()) {
         if (!mailbox_.try_idle()) continue;
         return end_visit(1);
@@ -168,8 +250,15 @@ class home_base : public context_member {
         stage_.begin_visit();
         budget = visit_budget(options_);
       }
-      budget.use();
-      pending_.pop().run(*this);
+      home_task& next = pop();
+      if (const std::error_code refused = refusal_of(next)) [[unlikely]] {
+        // All that were cancelled together go at once; others count, since new ones may come for ever.
+        if (refused != asio::error::operation_aborted) budget.use();
+        next.fail(refused, this);
+      } else {
+        budget.use();
+        next.run(*this);
+      }
     }
   }
 
@@ -178,11 +267,131 @@ class home_base : public context_member {
     destroy_resource();
   }
 
+  // Before the home is destroyed: what is parked may be there without an owner.
+  void abandon_parked() noexcept { abandon_queue(nullptr); }
+
+  // By any thread: an operation was refused before it was queued, or while it was.
+  void count_turned_away() noexcept { turned_away_.add(1); }
+  void count_cancelled() noexcept { cancelled_.add(1); }
+  void count_rejected() noexcept { rejected_.add(1); }
+
+  // Operations that were submitted before are refused from now on.
+  std::uint32_t begin_epoch() noexcept { return epoch_.fetch_add(1, std::memory_order_relaxed) + 1; }
+
+  void read(resource_stats& stats) noexcept {
+    {
+      const drain_stage::eviction look(stage_);
+      take_mail();
+    }
+    const std::uint64_t came = came_.get(), left = std::min(came, left_.get()), away = turned_away_.get();
+    stats.queued = std::min<std::size_t>(came - left, options_.max_pending);
+    stats.high_water = std::min<std::size_t>(high_water_.get(), options_.max_pending);
+    stats.cancelled = cancelled_.get();
+    stats.rejected = rejected_.get() + away;
+    stats.submitted = came + away;
+  }
+
   virtual void post_drain() = 0;
   virtual void post_retirement() = 0;
   virtual void destroy_resource() noexcept = 0;
+  // Only the resource: home goes on.
+  virtual void vacate() noexcept = 0;
 
  private:
+  using clock = std::chrono::steady_clock;
+  enum class gate : unsigned char { open, poisoned, closing, closed };
+
+  void set_gate(gate now) noexcept {
+    gate_ = now;
+    unchecked_ = false;
+  }
+
+  bool take_place() noexcept {
+    // Relaxed: it counts, and orders nothing.
+    std::size_t taken = places_.load(std::memory_order_relaxed);
+    do
+      if (taken >= options_.max_pending) return false;
+    while (!places_.compare_exchange_weak(taken, taken + 1, std::memory_order_relaxed));
+    return true;
+  }
+
+  void take_mail() noexcept { accept(mailbox_.take()); }
+
+  void accept(task_list mail) noexcept {
+    if (mail.empty()) return;
+    came_.add(mail.operations());
+    if (const std::uint64_t queued = came_.get() - left_.get(); queued > high_water_.get()) high_water_.set(queued);
+    pending_.append(std::move(mail));
+  }
+
+  home_task& pop() noexcept {
+    home_task& task = pending_.pop();
+    if (task.is_operation()) leave_queue();
+    return task;
+  }
+  void leave_queue() noexcept {
+    left_.add(1);
+    give_back_place();
+  }
+
+  std::error_code refusal_of(const home_task& task) const noexcept {
+    const std::uint32_t epoch = epoch_.load(std::memory_order_relaxed);
+    if (task.stamp().epoch == epoch && unchecked_) [[likely]]
+      return {};
+    if (!task.is_operation()) return {};
+    if (task.stamp().epoch != epoch) return asio::error::operation_aborted;
+    if (gate_ == gate::poisoned) return errc::poisoned;
+    if (gate_ != gate::open) return errc::closed;
+    if (options_.max_wait.count() > 0 && clock::now() >= deadline_of(task)) return errc::timed_out_queued;
+    return {};
+  }
+
+  clock::time_point deadline_of(const home_task& task) const noexcept {
+    return task.stamp().time + std::chrono::ceil<clock::duration>(options_.max_wait);
+  }
+
+  // With its context pinned.
+  struct overdue_operation {
+    any_operation* operation = nullptr;
+    std::optional<context_pin> pin;
+  };
+
+  // Takes operations that are overdue out of the queue, as many as there is room for. When the next one will be, if all
+  // have been taken. What is left of them stays, and is overdue as well.
+  template <std::size_t Room>
+  clock::time_point take_overdue(std::array<overdue_operation, Room>& overdue, std::size_t& count) noexcept {
+    const auto now = clock::now();
+    auto next = clock::time_point::max();
+    task_list passed;
+    while (!pending_.empty() && count < Room) {
+      home_task& task = pending_.front();
+      if (task.is_operation() && now < deadline_of(task)) {
+        next = deadline_of(task);
+        break;
+      }
+      pending_.pop();
+      home_task::parts parts{nullptr, &task};
+      if (task.is_operation() && task.pin_origin(overdue[count].pin)) parts = task.take_apart();
+      if (parts.operation) overdue[count++].operation = parts.operation;
+      if (parts.remainder)
+        passed.push_back(*parts.remainder);
+      else
+        leave_queue();
+    }
+    passed.append(std::move(pending_));
+    pending_ = std::move(passed);
+    return next;
+  }
+
+  void finish_close() noexcept {
+    if (gate_ != gate::closing || guests_ > 0) return;
+    set_gate(gate::closed);
+    stage_.enter();
+    vacate();
+    stage_.leave();
+    pending_.append(std::move(parked_));
+  }
+
   void end_visit(std::size_t owners) noexcept {
     owners += std::exchange(returned_owners_, 0);
     stage_.end_visit();
@@ -210,9 +419,8 @@ class home_base : public context_member {
   void take_back(const home_task& task, bool dropped) noexcept {
     stage_.begin_visit();
     const auto fail_others = [&](task_list list) {
-      for (pending_.append(std::move(list)); !pending_.empty();)
-        if (home_task& next = pending_.pop(); &next != &task)
-          next.fail(make_error_code(std::errc::not_enough_memory), this);
+      for (accept(std::move(list)); !pending_.empty();)
+        if (home_task& next = pop(); &next != &task) next.fail(make_error_code(std::errc::not_enough_memory), this);
     };
     if (dropped) {
       do fail_others(mailbox_.take());
@@ -228,30 +436,38 @@ class home_base : public context_member {
 
   void abandon_queue(const home_task* except) noexcept {
     stage_.begin_visit();
-    pending_.append(mailbox_.close());
+    accept(mailbox_.close());
+    pending_.append(std::move(parked_));
     while (!pending_.empty())
-      if (home_task& next = pending_.pop(); &next != except) next.abandon(this);
+      if (home_task& next = pop(); &next != except) next.abandon(this);
     stage_.end_visit();
   }
 
   void evict(const homebound& origin, task_list& orphans) noexcept {
     drain_stage::eviction eviction(stage_);
-    if (home_task* const running = eviction.running(); running && running->origin() == &origin) {
-      eviction.take_running();
-      orphans.push_back(*running);
-    }
-    task_list queue = std::move(pending_);
-    queue.append(mailbox_.take());
+    if (home_task* const running = eviction.running(); running && running->origin() == &origin)
+      if (any_operation* const operation = running->take_running()) {
+        eviction.take_running();
+        orphans.push_back(*operation);
+      }
+    take_mail();
+    pending_ = without(origin, std::move(pending_), orphans);
+    parked_ = without(origin, std::move(parked_), orphans);
+  }
+
+  task_list without(const homebound& origin, task_list queue, task_list& orphans) noexcept {
+    task_list rest;
     while (!queue.empty()) {
       home_task& task = queue.pop();
-      if (task.origin() != &origin) {
-        pending_.push_back(task);
-        continue;
-      }
-      if (home_task* const function = static_cast<operation_task&>(task).salvage_function())
-        pending_.push_back(*function);
-      orphans.push_back(task);
+      home_task::parts parts{nullptr, &task};
+      if (task.origin() == &origin) parts = task.take_apart();
+      if (parts.operation) orphans.push_back(*parts.operation);
+      if (parts.remainder)
+        rest.push_back(*parts.remainder);
+      else if (task.is_operation())
+        leave_queue();
     }
+    return rest;
   }
 
   void retire() noexcept {
@@ -266,17 +482,30 @@ class home_base : public context_member {
     }
   }
 
+  // For all to read.
   const std::shared_ptr<context_registry> registry_;
+  resource_options options_;
+  std::shared_ptr<expiry<home_base>> expiry_;
+  bool bounded_, stamps_time_;
+  std::atomic<bool> closing_{false};
+  std::atomic<std::uint32_t> epoch_{1};
 
   // For those who submit.
   alignas(cache_line) std::atomic<std::size_t> owners_{1};
   mailbox mailbox_;
+  std::atomic<std::size_t> places_{0};  // Taken by what is queued; if bounded_.
+  shared_counter turned_away_;
 
   // For the drain.
   alignas(cache_line) drain_stage stage_;
   task_list pending_;  // Taken from the mailbox and not yet run.
   std::size_t returned_owners_ = 0;
-  resource_options options_;
+  gate gate_ = gate::open;
+  bool unchecked_;  // An operation is refused only if there was a cancellation.
+  counter came_, left_, high_water_;
+  task_list parked_;
+  std::size_t guests_ = 0;
+  shared_counter cancelled_, rejected_;
 
   inline static constinit std::mutex all_mutex_;
   inline static constinit home_base* all_ = nullptr;
@@ -338,6 +567,14 @@ class home_ref {
  private:
   Home* home_ = nullptr;
 };
+
+inline home_ref<home_base> home_base::try_own() noexcept {
+  // Relaxed: what is asked for under the mutex of expiry, which the home's end takes as well.
+  std::size_t owners = owners_.load(std::memory_order_relaxed);
+  while (owners > 0)
+    if (owners_.compare_exchange_weak(owners, owners + 1, std::memory_order_relaxed)) return home_ref<home_base>(this);
+  return {};
+}
 
 }  // namespace detail
 }  // namespace v0

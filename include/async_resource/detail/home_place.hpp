@@ -12,6 +12,7 @@
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/home.hpp>
+#include <async_resource/detail/tenant.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -72,6 +73,9 @@ concept home_for = std::is_convertible_v<E, Executor> || std::is_convertible_v<e
 
 template <class E, class Executor, class Resource, class... Args>
 concept can_house = home_for<E, Executor> && makes<Resource, Args...>;
+
+template <class E, class Executor, class Resource, class Factory>
+concept can_house_product = home_for<E, Executor> && makes_resource<Factory, Resource>;
 
 // Where a home is: on a new strand of the executor. An erased executor that holds a strand is shared: what runs there is
 // alone already, and one strand on another would allocate.

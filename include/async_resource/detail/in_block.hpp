@@ -36,6 +36,8 @@ class in_block final : public invocation<in_block<Home, Function, Outcome, Handl
       : in_block(asio::get_associated_executor(handler, home->inner_executor()), std::move(home), std::move(function),
                  std::move(handler)) {}
 
+  using base::reject;
+
   // Drops the operation if it throws.
   void start() {
     try {

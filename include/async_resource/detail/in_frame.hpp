@@ -6,9 +6,11 @@
 #define ASYNC_RESOURCE_DETAIL_IN_FRAME_HPP
 
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/homebound_service.hpp>
 #include <async_resource/detail/invocation.hpp>
@@ -40,6 +42,7 @@ class in_frame final : public invocation<in_frame<Home, Function, Outcome, Handl
     } catch (...) {
       return base::complete_with_current_exception(std::move(handler));
     }
+    if (const std::error_code refused = base::admit()) return base::reject(refused);
     try {
       base::submit();
     } catch (...) {

@@ -12,13 +12,16 @@
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/drop_watch.hpp>
+#include <async_resource/detail/errand.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/homebound.hpp>
 #include <async_resource/detail/homebound_service.hpp>
 #include <async_resource/detail/leftover.hpp>
+#include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/task.hpp>
 #include <async_resource/error.hpp>
 
@@ -45,30 +48,71 @@ template <class Storage, class Home, class Function, class Outcome, class Handle
 class invocation : public operation_task {
  public:
   void run(home_base& base) noexcept final {
-    auto& home = static_cast<Home&>(base);
-    Outcome outcome;
-    if (call(home, outcome)) {
-      outcome_.take(std::move(outcome));
-      if constexpr (Outcome::is_trivial) {
-        home_.release();
-        home.owner_came_back();
+    if constexpr (is_closing<Function>) {
+      Outcome success;
+      if (!base.wait_for_close(*this)) return_with(base, &success);
+    } else {
+      Outcome outcome;
+      if (call(static_cast<Home&>(base), outcome)) return_with(base, &outcome);
+      if constexpr (!Outcome::is_trivial) {
+        const user_code now(&base);
+        outcome.reset();
       }
-      deliver(&home);
-    }
-    if constexpr (!Outcome::is_trivial) {
-      const user_code now(&home);
-      outcome.reset();
     }
   }
 
   void abandon(home_base* draining) noexcept final {
-    if (destroy_function(draining)) let_go(draining);
+    if (destroy_function(draining, [] {})) discard(draining);
   }
 
   void fail(std::error_code error, home_base* draining) noexcept final {
-    if (!destroy_function(draining)) return;
-    outcome_.set_error(error);
+    const auto note = [home = &*home_, id = id_, error] {
+      if constexpr (!is_closing<Function>) home->note_refused(id, error);
+    };
+    if (destroy_function(draining, note)) end(error, draining);
+  }
+
+  parts take_apart() noexcept final {
+    // What is left of the function here is dropped with the rest.
+    return {this, errand_type::make_orphan(*home_, *function_, id_, stamp())};
+  }
+  any_operation* take_running() noexcept final { return this; }
+  bool pin_origin(std::optional<context_pin>& pin) const noexcept final {
+    return static_cast<bool>(pin.emplace(known_registry_of(storage().executor())));
+  }
+  void refuse(std::error_code error) noexcept final {
+    if constexpr (!is_closing<Function>) home_->note_refused(id_, error);
+    end(error, nullptr);
+  }
+
+  void return_with(home_base& base, void* outcome) noexcept final {
+    outcome_.take(std::move(*static_cast<Outcome*>(outcome)));
+    if constexpr (Outcome::is_trivial) {
+      home_.release();
+      base.owner_came_back();
+    }
+    deliver(&base);
+  }
+  void end(std::error_code error, home_base* draining) noexcept final {
+    outcome_.set_error(as_refusal<Function>(error));
     deliver(draining);
+  }
+  // Destroys what is left, the handler last. Its work goes while its context is there for certain.
+  void discard(home_base* draining) noexcept final {
+    [[maybe_unused]] std::optional<Handler> handler = std::exchange(handler_, std::nullopt);
+    (void)storage().let_go();
+    const home_ref<Home> home = std::exchange(home_, {});
+    const user_code now(draining);
+    outcome_.reset();
+    storage().release();
+    handler.reset();
+  }
+
+  // By the initiating function: it will not be queued.
+  void reject(std::error_code error) noexcept {
+    function_.reset();
+    if constexpr (!is_closing<Function>) home_->note_turned_away(id_);
+    end(error, nullptr);
   }
 
   void arrive() final {
@@ -102,12 +146,7 @@ class invocation : public operation_task {
 
   void drop() noexcept final {
     function_.reset();
-    let_go(nullptr);
-  }
-
-  home_task* salvage_function() noexcept final {
-    // What is left of the function here is dropped with the rest: a lock is held now.
-    return leftover<leftover_function<Home, Function, Outcome>>::make(*function_);
+    discard(nullptr);
   }
 
   void salvage_result() noexcept final {
@@ -131,13 +170,23 @@ class invocation : public operation_task {
     lane_ = homebound::lane_of_this_thread();
   }
 
-  // Throws what the executor of home throws: then it was not submitted, and has to be dropped or failed. Else it may be
-  // through, and destroyed, on return.
+  // Throws what the executor of home throws, or an allocation: then it was not submitted, and has to be dropped or failed.
+  // Else it may be through, and destroyed, on return.
   void submit() {
-    Home& home = *home_;
     if (origin_ && origin_->closed()) [[unlikely]]
       return submit_orphaned();
-    if (!home.submit(*this)) fail(errc::closed, nullptr);
+    if constexpr (!has_no_cancellation_slot<Handler>)
+      if (auto slot = asio::get_associated_cancellation_slot(*handler_); slot.is_connected()) {
+        auto registry = known_registry_of(storage().executor());
+        if (!send_errand<Outcome>(home_, function_, *this, id_, origin_, std::move(registry), slot))
+          reject(errc::closed);
+        return;
+      }
+    Home& home = *home_;
+    const auto limit = home.wait_limit();
+    if constexpr (!is_closing<Function>) home.stamp(*this, id_);
+    if (!home.submit(*this)) return reject(errc::closed);
+    if (limit) limit->arm();
   }
 
   // Could not be submitted. Within a catch clause.
@@ -153,49 +202,48 @@ class invocation : public operation_task {
     complete();
   }
 
+  std::error_code admit() noexcept { return admission(*home_, *function_); }
+
  private:
+  using errand_type = function_errand<Home, Function, Outcome>;
+
   Storage& storage() noexcept { return static_cast<Storage&>(*this); }
+  const Storage& storage() const noexcept { return static_cast<const Storage&>(*this); }
 
   // False if the operation has been taken away meanwhile.
   bool call(Home& home, Outcome& outcome) noexcept {
     try {
       Function function = std::move(*function_);
       function_.reset();
+      const task_stamp stamped = stamp();
+      const auto id = id_;
       home.stage().enter(*this);
-      outcome.capture(std::move(function), home.resource());
+      home.perform(std::move(function), outcome, stamped, id, no_errand);
     } catch (...) {
       outcome.set_current_exception();  // Moving the function threw.
-      return destroy_function(&home);
+      return destroy_function(&home, [] {});
     }
     return home.stage().leave(*this);
   }
 
   // False if the operation has been taken away meanwhile.
-  bool destroy_function(home_base* draining) noexcept {
+  template <class Note>
+  bool destroy_function(home_base* draining, Note&& note) noexcept {
     if (!draining) {
       function_.reset();
+      note();
       return true;
     }
     try {
       [[maybe_unused]] const Function function = std::move(*function_);
       function_.reset();
       draining->stage().enter(*this);
+      note();
     } catch (...) {
       function_.reset();  // It could not be moved, and is destroyed in place.
       return true;
     }
     return draining->stage().leave(*this);
-  }
-
-  // Destroys what is left, the handler last. Its work goes while its context is there for certain.
-  void let_go(home_base* draining) noexcept {
-    [[maybe_unused]] std::optional<Handler> handler = std::exchange(handler_, std::nullopt);
-    (void)storage().let_go();
-    const home_ref<Home> home = std::exchange(home_, {});
-    const user_code now(draining);
-    outcome_.reset();
-    storage().release();
-    handler.reset();
   }
 
   void deliver(home_base* draining) noexcept {
@@ -220,9 +268,13 @@ class invocation : public operation_task {
   // The handler's context went before the operation started.
   void submit_orphaned() noexcept {
     const home_ref<Home> home = home_;
-    home_task* const function = salvage_function();
+    if constexpr (!is_closing<Function>) home->stamp(*this, id_);
+    home_task* const function = take_apart().remainder;
     drop();
-    if (function) send_home(*home, *function);
+    if (function)
+      send_home(*home, *function);
+    else if constexpr (!is_closing<Function>)
+      home->give_back_place();
   }
 
   static void send_home(Home& home, home_task& left) noexcept {
@@ -230,6 +282,7 @@ class invocation : public operation_task {
   }
 
   way_back::kind how_ = way_back::kind::post;
+  [[no_unique_address]] operation_id<typename Home::observer_type> id_;
   home_ref<Home> home_;  // Until it is clear that the result will not have to go back there.
   std::optional<Handler> handler_;
   Outcome outcome_;

@@ -5,12 +5,14 @@
 #ifndef ASYNC_RESOURCE_DETAIL_INVOKE_HPP
 #define ASYNC_RESOURCE_DETAIL_INVOKE_HPP
 
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
 #include <async_resource/concepts.hpp>
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/block.hpp>
+#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/enrolled_invocation.hpp>
 #include <async_resource/detail/executor.hpp>
@@ -28,7 +30,7 @@ namespace detail {
 template <class Home, class Function>
 class initiate_invoke {
  public:
-  using outcome_type = typename outcome_of_call<Function, typename Home::resource_type&>::type;
+  using outcome_type = typename outcome_of<Function, typename Home::resource_type>::type;
   using executor_type = typename Home::inner_executor_type;
 
   template <class F>
@@ -44,14 +46,19 @@ class initiate_invoke {
                                          enrolled_invocation<Home, Function, outcome_type, handler_type>>;
 
     handler_type local(std::forward<Handler>(handler));
+    Home& home = *home_;
+    const std::error_code refused = admission(home, function_);
+    if (refused && has_immediate_executor<handler_type>) return reject(home, std::move(local), refused);
+
     const auto allocator = asio::get_associated_allocator(local);
     task_type* task = nullptr;
-    if (const context_pin pin = home_->pin())
+    place_guard place{refused || is_closing<Function> ? nullptr : &home};
+    if (const context_pin pin = home.pin())
       task = make_block<task_type>(allocator, std::move(home_), std::move(function_), std::move(local));
-    if (task)
-      task->start();
-    else
-      reject(std::move(local));
+    place.home = nullptr;
+    if (!task) return reject(home, std::move(local), errc::closed);
+    if (refused) return task->reject(refused);
+    task->start();
   }
 
   // For an operation in a coroutine's frame.
@@ -61,10 +68,19 @@ class initiate_invoke {
   Function&& function() noexcept { return std::move(function_); }
 
  private:
+  // What admission gave, until there is something to be queued.
+  struct place_guard {
+    Home* home;
+    ~place_guard() {
+      if (home) home->give_back_place();
+    }
+  };
+
   template <class Handler>
-  void reject(Handler handler) {
+  void reject(Home& home, Handler handler, std::error_code error) {
     [[maybe_unused]] const Function unused = std::move(function_);
-    refuse<outcome_type>(std::move(handler), errc::closed);
+    if constexpr (!is_closing<Function>) home.note_turned_away({});
+    refuse<outcome_type>(std::move(handler), as_refusal<Function>(error));
   }
 
   home_ref<Home> home_;

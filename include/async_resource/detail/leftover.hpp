@@ -17,26 +17,20 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
-// What is left of an operation whose handler went with its execution context, and has to end at home: a function, to be
-// run and its result ignored, or a result, to be destroyed.
-template <class Object>
+// A result that nobody will receive, since the handler went with its execution context: to be destroyed at home.
+template <class Outcome>
 class leftover final : public home_task {
  public:
   // Null if there is no memory for it, or moving throws.
-  template <class Part>
-  static leftover* make(Part& part) noexcept {
+  static leftover* make(Outcome& outcome) noexcept {
     try {
-      return new leftover(part);
+      return new leftover(outcome);
     } catch (...) {
       return nullptr;
     }
   }
 
-  void run(home_base& home) noexcept override {
-    const user_code now(&home);
-    if constexpr (requires { object_.run_at(home); }) object_.run_at(home);
-    delete this;
-  }
+  void run(home_base& home) noexcept override { abandon(&home); }
   void abandon(home_base* draining) noexcept override {
     const user_code now(draining);
     delete this;
@@ -44,20 +38,9 @@ class leftover final : public home_task {
   void fail(std::error_code, home_base* draining) noexcept override { abandon(draining); }
 
  private:
-  template <class Part>
-  explicit leftover(Part& part) : object_{std::move(part)} {}
+  explicit leftover(Outcome& outcome) : outcome_(std::move(outcome)) {}
 
-  Object object_;
-};
-
-template <class Home, class Function, class Outcome>
-struct leftover_function {
-  Function function;
-
-  void run_at(home_base& home) noexcept {
-    Outcome ignored;
-    ignored.capture(std::move(function), static_cast<Home&>(home).resource());
-  }
+  Outcome outcome_;
 };
 
 }  // namespace detail

@@ -65,24 +65,29 @@ class outcome {
   explicit outcome(std::error_code error) { set_error(error); }
 
   // Calls the function and keeps how it ends. An error_code function is given the code to set, as its last argument.
+  // What it threw, if it did.
   template <class Function, class... Args>
-  void capture(Function&& function, Args&&... args) noexcept {
+  std::exception_ptr capture(Function&& function, Args&&... args) noexcept {
     try {
       if constexpr (std::same_as<Disposition, std::error_code>)
         keep(std::forward<Function>(function), std::forward<Args>(args)..., disposition_);
       else
         keep(std::forward<Function>(function), std::forward<Args>(args)...);
+      return nullptr;
     } catch (...) {
       set_current_exception();
+      return std::current_exception();
     }
   }
 
   // Within a catch clause.
-  void set_current_exception() noexcept {
+  void set_current_exception() noexcept { set_exception(std::current_exception()); }
+
+  void set_exception(const std::exception_ptr& exception) noexcept {
     if constexpr (std::same_as<Disposition, std::error_code>)
-      disposition_ = to_error_code(std::current_exception());
+      disposition_ = to_error_code(exception);
     else
-      disposition_ = std::current_exception();
+      disposition_ = exception;
   }
 
   // Takes over what another came to; if moving its value throws, that is what this came to.

@@ -45,14 +45,16 @@ class refused_task final : public completion<Handler, asio::system_executor, Out
   void destroy() noexcept override { base::free_block(*this); }
 };
 
-// Completes an operation that its home, being gone, never took: through the handler's immediate executor if it has one,
-// else its associated executor, else a system thread. The home's own executor is of no use any more.
+template <class Handler>
+inline constexpr bool has_immediate_executor =
+    !std::is_same_v<asio::associated_immediate_executor_t<Handler, asio::system_executor>,
+                    asio::associated_immediate_executor_t<void (*)(), asio::system_executor>>;
+
+// Completes an operation that its home never took: through the handler's immediate executor if it has one; else, home
+// being gone and its executor of no use, its associated executor, else a system thread.
 template <class Outcome, class Handler>
 void refuse(Handler handler, std::error_code error) {
-  using immediate = asio::associated_immediate_executor_t<Handler, asio::system_executor>;
-  using none = asio::associated_immediate_executor_t<void (*)(), asio::system_executor>;
-
-  if constexpr (std::is_same_v<immediate, none>) {
+  if constexpr (!has_immediate_executor<Handler>) {
     const auto allocator = asio::get_associated_allocator(handler);
     make_block<refused_task<Handler, Outcome>>(allocator, std::move(handler))->start(error);
   } else {

@@ -5,21 +5,32 @@
 #ifndef ASYNC_RESOURCE_DETAIL_TASK_HPP
 #define ASYNC_RESOURCE_DETAIL_TASK_HPP
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 #include <async_resource/detail/cache.hpp>
+#include <async_resource/detail/context_registry.hpp>
 
 namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
+class any_operation;
 class home_base;
 class homebound;
 
 struct task_link {
   task_link* next = nullptr;
+};
+
+// How many cancellations of all its operations a home had seen, counted from 1, and, if home keeps it, the time.
+struct task_stamp {
+  std::uint32_t epoch = 0;
+  std::chrono::steady_clock::time_point time{};
 };
 
 // Something to be done at home. It owns itself: exactly one of run, abandon and fail is called, once, or, for an
@@ -34,18 +45,53 @@ class home_task : public task_link {
   // Home lives, but could not be told of the task.
   virtual void fail(std::error_code error, home_base* draining) noexcept = 0;
 
-  // Where the task goes from home: null for one that ends there, else it is an `operation_task`.
+  // Where what becomes of the task goes from home: null for one that ends there.
   homebound* origin() const noexcept { return origin_; }
+
+  // In the queue: gives the operation, which is then the caller's, and what takes its place, should there be something: the
+  // function, since that belongs to home. No operation: that has been taken already. A lock is held.
+  struct parts {
+    any_operation* operation;
+    home_task* remainder;
+  };
+  virtual parts take_apart() noexcept { return {nullptr, this}; }
+  // While it runs, likewise: then there is no remainder.
+  virtual any_operation* take_running() noexcept { return nullptr; }
+  // Keeps the context from being shut down to which the operation, once taken, is to be sent. False: it is being.
+  virtual bool pin_origin(std::optional<context_pin>&) const noexcept { return true; }
+
+  // An operation is stamped when it is submitted. Other tasks are not, and neither refused nor counted.
+  bool is_operation() const noexcept { return stamp_.epoch != 0; }
+  const task_stamp& stamp() const noexcept { return stamp_; }
+  void set_stamp(const task_stamp& stamp) noexcept { stamp_ = stamp; }
 
  protected:
   home_task() = default;
   ~home_task() = default;
 
   homebound* origin_ = nullptr;
+
+ private:
+  task_stamp stamp_;
 };
 
-// An operation: a task with a handler, which is called on the execution context that it came from.
-class operation_task : public home_task {
+// An operation, by whoever has taken it out of the queue, or has the function that was in it.
+class any_operation : public home_task {
+ public:
+  // Completes with an error: by another than home.
+  virtual void refuse(std::error_code error) noexcept = 0;
+  // At home, in the stage `draining`, or with home gone: completes with an error, or what the function came to; or goes,
+  // with its handler.
+  virtual void end(std::error_code error, home_base* draining) noexcept = 0;
+  virtual void return_with(home_base& home, void* outcome) noexcept = 0;
+  virtual void discard(home_base* draining) noexcept = 0;
+
+ protected:
+  ~any_operation() = default;
+};
+
+// An operation whose handler is called on the execution context that it came from.
+class operation_task : public any_operation {
  public:
   // In which of its context's lanes it goes back: that of the thread which started it.
   unsigned char lane() const noexcept { return lane_; }
@@ -55,9 +101,7 @@ class operation_task : public home_task {
   // On the handler's executor, the same. Or that executor destroyed the function that was to do it.
   virtual void complete() = 0;
   virtual void lost() noexcept = 0;
-  // That context is being shut down. Gives what belongs to home, to be queued there: the function as long as that has
-  // not started, the result later. Null if there is no such thing, or no memory to keep it in.
-  virtual home_task* salvage_function() noexcept = 0;
+  // That context is being shut down: sends the result home.
   virtual void salvage_result() noexcept = 0;
   // Destroys the handler, and the operation with it.
   virtual void drop() noexcept = 0;
@@ -74,31 +118,35 @@ class task_list {
   task_list() = default;
   // From the newest-first chain that a mailbox is.
   explicit task_list(task_link* newest) noexcept : last_(newest) {
-    for (; newest; ++size_) {
+    while (newest) {
       task_link* const older = newest->next;
       newest->next = first_;
       first_ = newest;
+      operations_ += static_cast<home_task*>(newest)->is_operation();
       newest = older;
     }
   }
   task_list(task_list&& other) noexcept
-      : first_(std::exchange(other.first_, nullptr)), last_(other.last_), size_(std::exchange(other.size_, 0)) {}
+      : first_(std::exchange(other.first_, nullptr)), last_(other.last_), operations_(other.operations_) {}
   task_list& operator=(task_list&& other) noexcept {
     first_ = std::exchange(other.first_, nullptr);
     last_ = other.last_;
-    size_ = std::exchange(other.size_, 0);
+    operations_ = other.operations_;
     return *this;
   }
 
   bool empty() const noexcept { return !first_; }
-  std::size_t size() const noexcept { return size_; }
+  // How many of the tasks that came from the mailbox were operations.
+  std::size_t operations() const noexcept { return operations_; }
+
+  // Must not be empty.
+  home_task& front() const noexcept { return static_cast<home_task&>(*first_); }
 
   // Must not be empty. The task's link is not used any more.
   home_task& pop() noexcept {
     auto& task = static_cast<home_task&>(*first_);
     first_ = task.next;
     prefetch(first_);
-    --size_;
     return task;
   }
 
@@ -106,20 +154,18 @@ class task_list {
     task.next = nullptr;
     (first_ ? last_->next : first_) = &task;
     last_ = &task;
-    ++size_;
   }
 
   void append(task_list&& list) noexcept {
     if (list.empty()) return;
     (first_ ? last_->next : first_) = std::exchange(list.first_, nullptr);
     last_ = list.last_;
-    size_ += std::exchange(list.size_, 0);
   }
 
  private:
   task_link* first_ = nullptr;
   task_link* last_ = nullptr;  // If not empty.
-  std::size_t size_ = 0;
+  std::size_t operations_ = 0;
 };
 
 }  // namespace detail

@@ -1,0 +1,59 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_DETAIL_CLOSING_HPP
+#define ASYNC_RESOURCE_DETAIL_CLOSING_HPP
+
+#include <system_error>
+#include <type_traits>
+
+#include <async_resource/concepts.hpp>
+#include <async_resource/detail/outcome.hpp>
+#include <async_resource/error.hpp>
+#include <async_resource/options.hpp>
+
+namespace asyncres {
+inline namespace v0 {
+namespace detail {
+
+// The function of an operation that closes the resource: not called, since its turn comes twice, first to shut the gate
+// behind it, then when the resource is gone (home_base::wait_for_close).
+struct closing {
+  close_mode mode;
+};
+
+template <class Function>
+inline constexpr bool is_closing = std::is_same_v<Function, closing>;
+
+// To find it closed is what was wanted.
+template <class Function>
+std::error_code as_refusal(std::error_code error) noexcept {
+  return is_closing<Function> && error == errc::closed ? std::error_code() : error;
+}
+
+// The beginning of an operation: whether it may be queued. See home_base::admit.
+template <class Function, class Home>
+std::error_code admission(Home& home, [[maybe_unused]] const Function& function) noexcept {
+  if constexpr (is_closing<Function>) {
+    home.begin_close();
+    if (function.mode == close_mode::cancel) home.cancel();
+    return {};
+  } else {
+    return home.admit();
+  }
+}
+
+// How an operation with that function ends.
+template <class Function, class Resource>
+struct outcome_of : outcome_of_use<Function, Resource> {};
+template <class Resource>
+struct outcome_of<closing, Resource> {
+  using type = outcome<std::error_code, void>;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace asyncres
+
+#endif  // ASYNC_RESOURCE_DETAIL_CLOSING_HPP

@@ -1,0 +1,11 @@
+// expect: the function does not fit
+
+#include <async_resource/async_resource.hpp>
+
+#include <asio.hpp>
+
+int main() {
+  asio::io_context context;
+  asyncres::async_resource<asio::any_io_executor, int> resource(context, 0);
+  resource.async_invoke([](asyncres::cancellation_view) {}, asio::detached);
+}
