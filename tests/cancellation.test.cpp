@@ -234,8 +234,7 @@ TEST_CASE("a cancellation passes through every token", "[async_resource][cancell
     s.invoke(asio::bind_executor(s.callers, asio::bind_cancellation_slot(slot, handler(s.ops))));
   }
   SECTION("an operation started later, with a slot bound outside") {
-    auto operation = s.invoke(asio::deferred);
-    std::move(operation)(s.bound());
+    s.invoke(asio::deferred)(s.bound());
   }
   SECTION("a function with an error_code") {
     auto h = [&s](std::error_code e, int n) { s.ops.aborted += e == asio::error::operation_aborted && n == 0; };
@@ -266,7 +265,7 @@ TEST_CASE("a cancellation passes through every token", "[async_resource][cancell
     poll(s.callers);
   }
   SECTION("awaited, the operation's own slot") {
-    const auto token = asio::bind_cancellation_slot(slot, asio::deferred);
+    const auto token = asio::bind_cancellation_slot(slot, asio::use_awaitable);
     asio::co_spawn(s.callers, ask_with(s.resource, s.ops, token), handler(s.ops));
   }
   SECTION("awaited, the coroutine's slot") {
@@ -281,7 +280,8 @@ TEST_CASE("a cancellation passes through every token", "[async_resource][cancell
     auto h = [&s](std::array<std::size_t, 2> order, std::exception_ptr e, std::error_code) {
       if (order[0] == 1) s.ops.end(e);
     };
-    asio::experimental::make_parallel_group(s.invoke(asio::bind_executor(s.callers, asio::deferred)),
+    const auto f = [&s](int&) { ++s.ops.called; };
+    asio::experimental::make_parallel_group(s.resource.async_invoke(f, asio::bind_executor(s.callers, asio::deferred)),
                                             now.async_wait(asio::deferred))
         .async_wait(asio::experimental::wait_for_one(), asio::bind_executor(s.callers, h));
     s.callers.run();
@@ -405,7 +405,7 @@ TEST_CASE("a signal may go, or serve another operation, whatever has become of t
   stage s(resource_options{.max_pending = 1, .full = asyncres::when_full::wait});
   std::optional<asio::cancellation_signal> signal(std::in_place);
   const auto invoke = [&](std::function<void()> then) {
-    auto h = [&s, then, inner = handler(s.ops)](std::exception_ptr e) { inner(e), then(); };
+    auto h = [then, inner = handler(s.ops)](std::exception_ptr e) { inner(e), then(); };
     s.invoke(asio::bind_cancellation_slot(signal->slot(), asio::bind_executor(s.callers, std::move(h))));
   };
   int aborted = 1, completed = 1;

@@ -76,6 +76,9 @@ asio::awaitable<void> serve(sensor_resource resource) {
                 (resource.async_invoke(look, asio::as_tuple(asio::use_awaitable)) || after(100ms)));
   std::cout << (measured.index() == 1 && looked.index() == 1 ? "both took too long\n" : "?\n");
 
+  co_await resource.async_invoke(look, asio::use_awaitable);
+  std::cout << "the sensor is idle\n";
+
   // One runs, two wait for their turn, or have given up waiting, and that is all there may be.
   resource.async_invoke(measure, asio::detached);
   std::error_code failure;
