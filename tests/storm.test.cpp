@@ -13,6 +13,7 @@
 #include <asio.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -39,7 +40,6 @@
 
 using asio::cancellation_type;
 using asyncres::async_resource;
-using asyncres::resource_options;
 
 namespace {
 
@@ -48,7 +48,6 @@ using clock = std::chrono::steady_clock;
 
 struct census {
   std::atomic<long> born{0}, died{0}, died_elsewhere{0};
-
   void check_extinct() const {
     CHECK(died == born);
     CHECK(died_elsewhere == 0);
@@ -182,6 +181,10 @@ struct cell {
   asio::cancellation_signal signal;
   std::atomic<int> busy{0}, called{0};
   std::atomic<bool> lent{false};
+  void release() { --busy, busy.notify_one(); }
+  void wait() {
+    while (const int n = busy) busy.wait(n);
+  }
 };
 
 using result = std::unique_ptr<citizen>;
@@ -202,7 +205,7 @@ auto reply(ledger& book, cell& c, bool throws) {
     ++book.ended[code];
     lock.unlock();
     book.thrown += throws;
-    --c.busy;
+    c.release();
     if (throws) throw handler_failure();
   };
 }
@@ -248,7 +251,7 @@ struct patient_threads {
 struct generation {
   generation(asio::io_context& context, ledger& book, std::size_t n)
       : home(asio::make_strand(asio::any_io_executor(context.get_executor()))), poisons(n % 3 == 1) {
-    resource_options options;
+    asyncres::resource_options options;
     options.max_pending = n % 4 == 0 ? asyncres::unlimited : n % 4 == 3 ? 300 : 20;
     options.full = n % 4 == 1 ? asyncres::when_full::wait : asyncres::when_full::reject;
     options.max_wait = std::chrono::microseconds(n % 5 == 2 ? 50 : 0);
@@ -274,9 +277,9 @@ class storm {
  public:
   storm(ledger& book, long operations) : book_(book), operations_(operations) { renew(); }
 
-  void submit(unsigned seed) {
-    std::mt19937 random(seed);
-    std::deque<cell> cells(64);
+  void submit(unsigned thread) {
+    std::mt19937 random(Catch::getSeed() + thread);
+    auto& cells = cells_[thread];
     const asio::any_io_executor on_callers = callers_.context.get_executor(), on_strand = asio::make_strand(on_callers);
     for (std::size_t n = 0;; ++n) {
       const long id = next_++;
@@ -284,7 +287,7 @@ class storm {
       if (id % renewal == renewal - 200 && random() % 4 > 0) close(random() % 2 == 0);
       if (id % renewal == renewal - 1) renew();
       cell& c = cells[n % cells.size()];
-      while (c.busy != 0) std::this_thread::yield();
+      c.wait();
       const auto roll = random() % 16;
       c.lent = roll == 0, c.busy = roll == 0 ? 2 : 1, c.called = 0;
 
@@ -307,13 +310,12 @@ class storm {
       }
       cell& other = cells[random() % cells.size()];
       if (roll == 0)
-        asio::post(cancellers_, [&c] { c.signal.emit(cancellation_type::total), --c.busy; });
+        asio::post(cancellers_, [&c] { c.signal.emit(cancellation_type::total), c.release(); });
       else if (roll % 4 == 1 && !other.lent)
         other.signal.emit(cancellation_type::partial);
       if (random() % 1'000 == 0) resource.cancel();
     }
-    for (const cell& c : cells)
-      while (c.busy != 0) std::this_thread::yield();
+    for (cell& c : cells) c.wait();
   }
 
   void finish() {
@@ -362,17 +364,17 @@ class storm {
   patient_threads callers_{2}, home_{2};
   asio::thread_pool cancellers_{2};
   std::mutex mutex_;
+  std::array<std::array<cell, 64>, 8> cells_;
   std::atomic<std::size_t> generations_made_{0};
   std::vector<std::unique_ptr<generation>> generations_;
 };
 
 void check_a_storm_of(long operations) {
-  CAPTURE(Catch::getSeed());
   ledger book;
   {
     storm s(book, operations);
     std::vector<std::thread> submitters;
-    for (unsigned i = 0; i < 8; ++i) submitters.emplace_back([&s, i] { s.submit(Catch::getSeed() + i); });
+    for (unsigned i = 0; i < 8; ++i) submitters.emplace_back([&s, i] { s.submit(i); });
     for (auto& submitter : submitters) submitter.join();
     s.finish();
   }
@@ -396,8 +398,7 @@ void check_a_storm_of(long operations) {
   CHECK(book.results.born == book.ended[{}]);
   book.results.check_extinct();
   book.residents.check_extinct();
-  CHECK(book.closing == 0);
-  CHECK(book.closes_failed == 0);
+  CHECK(book.closing + book.closes_failed == 0);
 }
 
 }  // namespace
@@ -481,8 +482,7 @@ void check_timeouts(long operations) {
   for (int i = 0; i < 8; ++i) all.emplace_back(t);
   one_thread.join(), threads.join(), home.join();
   CHECK(t.completed + t.aborted == operations);
-  CHECK(t.completed > 0);
-  CHECK(t.aborted > 0);
+  CHECK((t.completed > 0 && t.aborted > 0));
   CHECK(t.called == t.completed);
   CHECK(t.functions.born == operations);
   t.functions.check_extinct();

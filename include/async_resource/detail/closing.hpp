@@ -10,6 +10,7 @@
 
 #include <async_resource/concepts.hpp>
 #include <async_resource/detail/outcome.hpp>
+#include <async_resource/detail/task.hpp>
 #include <async_resource/error.hpp>
 #include <async_resource/options.hpp>
 
@@ -32,15 +33,31 @@ std::error_code as_refusal(std::error_code error) noexcept {
   return is_closing<Function> && error == errc::closed ? std::error_code() : error;
 }
 
-// The beginning of an operation: whether it may be queued. See home_base::admit.
+template <class Function>
+close_mode mode_of([[maybe_unused]] const Function& function) noexcept {
+  if constexpr (is_closing<Function>)
+    return function.mode;
+  else
+    return {};
+}
+
+// Whether an operation may be queued: see home_base::admit.
 template <class Function, class Home>
-std::error_code admission(Home& home, [[maybe_unused]] const Function& function) noexcept {
+std::error_code admission([[maybe_unused]] Home& home) noexcept {
+  if constexpr (is_closing<Function>)
+    return {};
+  else
+    return home.admit();
+}
+
+// What is done as the last thing before an operation is submitted, when nothing can fail any more.
+template <class Function, class Home, class Id>
+void announce(Home& home, home_task& task, [[maybe_unused]] const Id& id, [[maybe_unused]] close_mode mode) noexcept {
   if constexpr (is_closing<Function>) {
     home.begin_close();
-    if (function.mode == close_mode::cancel) home.cancel();
-    return {};
+    if (mode == close_mode::cancel) home.cancel();
   } else {
-    return home.admit();
+    home.stamp(task, id);
   }
 }
 

@@ -75,16 +75,20 @@ class enrolled_invocation final : public any_operation,
     const user_code now(draining);
     if (disposing_) return destroy();
     this->function_.reset();
-    refuse(error);
+    if constexpr (!is_closing<Function>) home_->note_refused(id_, error);
+    this->result().set_error(as_refusal<Function>(error));
+    this->deliver();
   }
 
   parts take_apart() noexcept override {
     return {this, errand_type::make_orphan(*home_, *this->function_, id_, stamp())};
   }
-  void refuse(std::error_code error) noexcept override {
+  void refuse(std::error_code error, std::optional<context_pin>&) noexcept override {
     if constexpr (!is_closing<Function>) home_->note_refused(id_, error);
     this->result().set_error(as_refusal<Function>(error));
-    this->deliver();
+    // By way of home, which may be going.
+    if (const context_pin pin = home_->pin()) return this->deliver();
+    this->give_up();
   }
 
   void return_with(home_base& home, void* outcome) noexcept override {
@@ -118,7 +122,7 @@ class enrolled_invocation final : public any_operation,
         if (!send_errand<Outcome>(home, this->function_, *this, id_, nullptr, nullptr, slot)) reject(errc::closed);
         return;
       }
-    if constexpr (!is_closing<Function>) home->stamp(*this, id_);
+    announce<Function>(*home, *this, id_, mode_of(*this->function_));
     if (!home->submit(*this)) return reject(errc::closed);
     if (const auto limit = home->wait_limit()) limit->arm();
   }

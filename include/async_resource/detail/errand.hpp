@@ -78,11 +78,11 @@ class errand : public home_task {
   // By the slot, in any thread.
   void cancel() noexcept {
     // The operation's context has to be there to take it; if it is being shut down, that takes the operation.
-    const context_pin pin(registry_);
-    if (!pin) return;
+    std::optional<context_pin> pin(std::in_place, registry_);
+    if (!*pin) return;
     for (state seen = state_.load(std::memory_order_relaxed);;) {
       if (seen == state::queued) {
-        if (try_move(seen, state::taken)) return operation_->refuse(asio::error::operation_aborted);
+        if (try_move(seen, state::taken)) return operation_->refuse(asio::error::operation_aborted, pin);
       } else if (seen == state::running) {
         if (try_move(seen, state::asking)) {
           ask_function();
@@ -254,6 +254,7 @@ template <class Outcome, class Home, class Function, class Slot>
 [[nodiscard]] bool send_errand(home_ref<Home> home, std::optional<Function>& function, any_operation& operation,
                                operation_id<typename Home::observer_type> id, homebound* origin,
                                std::shared_ptr<context_registry> registry, Slot slot) {
+  const close_mode mode = mode_of(*function);
   errand* sent = nullptr;
   try {
     sent = new function_errand<Home, Function, Outcome>(*home, std::move(*function), operation, id, origin,
@@ -265,7 +266,7 @@ template <class Outcome, class Home, class Function, class Slot>
     for (int owners = sent ? 2 : 0; owners > 0; --owners) sent->release();
     throw;
   }
-  if constexpr (!is_closing<Function>) home->stamp(*sent, id);
+  announce<Function>(*home, *sent, id, mode);
   bool refused = false;
   try {
     if (home->submit(*sent)) {

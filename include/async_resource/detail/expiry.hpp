@@ -20,9 +20,10 @@ namespace detail {
 // Wakes up when an operation may have been queued for too long: on a system thread, since home may be busy with the very
 // function that the others wait for, and its context with it. A timer is pending only while something is queued.
 //
-// Outlives the home, whose owner it becomes only for the moment of waking.
+// Outlives the home, whose owner it becomes only for the moment of waking. Each wait owns its timer: one that is pending
+// when the program ends, or the home, must not be touched any more, since the system context may be gone.
 //
-// Ordering: `armed_` is exchanged on both sides, after something was queued, and before the queue is looked at: whichever
+// Ordering: `wakes_at_` is modified on both sides, after something was queued, and before the queue is looked at: whichever
 // comes second sees what the other did.
 template <class Home>
 class expiry : public std::enable_shared_from_this<expiry<Home>> {
@@ -30,7 +31,7 @@ class expiry : public std::enable_shared_from_this<expiry<Home>> {
 
  public:
   expiry(Home& home, std::chrono::nanoseconds limit)
-      : limit_(std::chrono::ceil<clock::duration>(limit)), timer_(asio::system_executor()), home_(&home) {}
+      : limit_(std::chrono::ceil<clock::duration>(limit)), home_(&home) {}
 
   // Something has been queued.
   void arm() noexcept { wake_at(clock::now() + limit_); }
@@ -39,26 +40,36 @@ class expiry : public std::enable_shared_from_this<expiry<Home>> {
   void forget_home() noexcept {
     const std::lock_guard lock(mutex_);
     home_ = nullptr;
-    timer_.cancel();
   }
 
  private:
+  using timer_type = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, asio::system_executor>;
+  static constexpr clock::rep never = clock::time_point::max().time_since_epoch().count();
+
+  // Unless it will be awake by then.
   void wake_at(clock::time_point when) noexcept {
-    if (armed_.exchange(true, std::memory_order_acq_rel)) return;
+    const clock::rep wanted = when.time_since_epoch().count();
+    clock::rep earliest = wakes_at_.fetch_add(0, std::memory_order_acq_rel);
+    do
+      if (earliest <= wanted) return;
+    while (!wakes_at_.compare_exchange_weak(earliest, wanted, std::memory_order_acq_rel));
     try {
-      const std::lock_guard lock(mutex_);
-      if (!home_) return;
-      timer_.expires_at(when);
-      timer_.async_wait([self = this->shared_from_this()](std::error_code) { self->wake(); });
+      const auto timer = std::make_shared<timer_type>(asio::system_executor(), when);
+      timer->async_wait([self = this->shared_from_this(), timer, wanted](std::error_code) { self->wake(wanted); });
     } catch (...) {
-      armed_.store(false, std::memory_order_relaxed);  // No memory: it is refused when its turn comes.
+      forget(wanted);  // No memory: it is refused when its turn comes.
     }
   }
 
-  void wake() noexcept {
-    armed_.exchange(false, std::memory_order_acq_rel);
+  void wake(clock::rep when) noexcept {
+    forget(when);
     if (const auto home = owned_home())
       if (const auto next = home->expire(); next != clock::time_point::max()) wake_at(next);
+  }
+
+  void forget(clock::rep when) noexcept {
+    // If it is another's by now, that one is earlier, and has seen to it itself.
+    wakes_at_.compare_exchange_strong(when, never, std::memory_order_acq_rel);
   }
 
   auto owned_home() noexcept {
@@ -67,9 +78,8 @@ class expiry : public std::enable_shared_from_this<expiry<Home>> {
   }
 
   const clock::duration limit_;
-  std::atomic<bool> armed_{false};
-  std::mutex mutex_;  // Guards the rest.
-  asio::basic_waitable_timer<clock, asio::wait_traits<clock>, asio::system_executor> timer_;
+  std::atomic<clock::rep> wakes_at_{never};
+  std::mutex mutex_;  // Guards home_.
   Home* home_;
 };
 

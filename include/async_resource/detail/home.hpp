@@ -84,7 +84,9 @@ class home final : public home_base {
   template <class Function, class Outcome, class Errand>
   void perform(Function&& function, Outcome& outcome, const task_stamp& stamp, const operation_id<Observer>& id,
                Errand* errand) noexcept {
-    tenant_.perform(std::forward<Function>(function), outcome, stamp, id, errand);
+    if (tenant_.perform(std::forward<Function>(function), outcome, stamp, id, errand,
+                        [&] { return cancelled_since(stamp); })) [[unlikely]]
+      note_refused(id, asio::error::operation_aborted);
     if (tenant_.poisoned()) [[unlikely]]
       poison();
   }
@@ -146,8 +148,18 @@ class home final : public home_base {
 
   void vacate() noexcept override { tenant_.vacate(); }
 
+  void keep_at_work() noexcept override {
+    try {
+      if (!closing_work_) closing_work_.emplace(work_of<Executor>::start(inner_executor_));
+    } catch (...) {
+      // An executor of the user's that fails at that: its context may stop before the resource is closed.
+    }
+  }
+  void let_rest() noexcept override { closing_work_.reset(); }
+
   void destroy_resource() noexcept override {
     if (!strand_) return;
+    closing_work_.reset();
     tenant_.vacate();
     strand_.reset();
     posting_strand_.reset();
@@ -168,6 +180,7 @@ class home final : public home_base {
   std::optional<asio::strand<Executor>> strand_;
   tenant<Resource, Observer> tenant_;
   Executor inner_executor_;
+  std::optional<work_t<Executor>> closing_work_;
 };
 
 }  // namespace detail

@@ -94,13 +94,13 @@ class home_base : public context_member {
       else
         return release_owners(1), true;  // The shutdown that is under way finds the task in the mailbox.
     } catch (...) {
-      take_back(task, watch.dropped());
-      throw;
+      if (take_back(task, watch.dropped())) throw;
+      return true;  // Somebody has taken it out meanwhile.
     }
     if (!watch.dropped()) return true;
-    abandon_queue(&task);
+    const bool mine = abandon_queue(&task);
     release_owners(1);
-    return false;
+    return !mine;
   }
 
   // An executor that cannot even be told is the same as none.
@@ -138,11 +138,13 @@ class home_base : public context_member {
   bool wait_for_close(home_task& task) noexcept {
     if (closed()) return false;
     set_gate(gate::closing);
+    keep_at_work();
     parked_.push_back(task);
     finish_close();
     return true;
   }
   bool closed() const noexcept { return gate_ == gate::closed; }
+  bool bounded() const noexcept { return bounded_; }
 
   // At home: an object that the resource must outlive. The latter in the stage `draining`.
   void add_guest() noexcept { ++guests_; }
@@ -173,7 +175,7 @@ class home_base : public context_member {
         take_mail();
         next = take_overdue(overdue, count);
       }
-      for (std::size_t i = 0; i < count; ++i) overdue[i].operation->refuse(errc::timed_out_queued);
+      for (std::size_t i = 0; i < count; ++i) overdue[i].operation->refuse(errc::timed_out_queued, overdue[i].pin);
       if (count < overdue.size()) return next;
     }
   }
@@ -268,7 +270,7 @@ class home_base : public context_member {
   }
 
   // Before the home is destroyed: what is parked may be there without an owner.
-  void abandon_parked() noexcept { abandon_queue(nullptr); }
+  void abandon_parked() noexcept { (void)abandon_queue(nullptr); }
 
   // By any thread: an operation was refused before it was queued, or while it was.
   void count_turned_away() noexcept { turned_away_.add(1); }
@@ -276,7 +278,12 @@ class home_base : public context_member {
   void count_rejected() noexcept { rejected_.add(1); }
 
   // Operations that were submitted before are refused from now on.
-  std::uint32_t begin_epoch() noexcept { return epoch_.fetch_add(1, std::memory_order_relaxed) + 1; }
+  std::uint32_t begin_epoch() noexcept { return epoch_.fetch_add(1, std::memory_order_acq_rel) + 1; }
+  // At home, after the function has been announced as running. Both sides write: either this sees the new epoch, or whoever
+  // began it sees the function run.
+  bool cancelled_since(const task_stamp& stamp) noexcept {
+    return epoch_.fetch_add(0, std::memory_order_acq_rel) != stamp.epoch;
+  }
 
   void read(resource_stats& stats) noexcept {
     {
@@ -296,6 +303,9 @@ class home_base : public context_member {
   virtual void destroy_resource() noexcept = 0;
   // Only the resource: home goes on.
   virtual void vacate() noexcept = 0;
+  // The context, while something is parked that will go on at home.
+  virtual void keep_at_work() noexcept = 0;
+  virtual void let_rest() noexcept = 0;
 
  private:
   using clock = std::chrono::steady_clock;
@@ -389,6 +399,7 @@ class home_base : public context_member {
     stage_.enter();
     vacate();
     stage_.leave();
+    let_rest();
     pending_.append(std::move(parked_));
   }
 
@@ -415,12 +426,17 @@ class home_base : public context_member {
     release_owners(1);
   }
 
-  // The executor threw: it has not been told of the task, nor of those that were pushed behind it in the meantime.
-  void take_back(const home_task& task, bool dropped) noexcept {
+  // The executor threw: it has not been told of the task, nor of those that were pushed behind it in the meantime. False: the
+  // task is not in the queue any more.
+  bool take_back(const home_task& task, bool dropped) noexcept {
     stage_.begin_visit();
+    bool found = false;
     const auto fail_others = [&](task_list list) {
       for (accept(std::move(list)); !pending_.empty();)
-        if (home_task& next = pop(); &next != &task) next.fail(make_error_code(std::errc::not_enough_memory), this);
+        if (home_task& next = pop(); &next == &task)
+          found = true;
+        else
+          next.fail(make_error_code(std::errc::not_enough_memory), this);
     };
     if (dropped) {
       do fail_others(mailbox_.take());
@@ -432,15 +448,22 @@ class home_base : public context_member {
       fail_others(mailbox_.close());
       end_visit(0);
     }
+    return found;
   }
 
-  void abandon_queue(const home_task* except) noexcept {
+  // Whether the one that is spared was there.
+  bool abandon_queue(const home_task* except) noexcept {
+    bool found = false;
     stage_.begin_visit();
     accept(mailbox_.close());
     pending_.append(std::move(parked_));
     while (!pending_.empty())
-      if (home_task& next = pop(); &next != except) next.abandon(this);
+      if (home_task& next = pop(); &next == except)
+        found = true;
+      else
+        next.abandon(this);
     stage_.end_visit();
+    return found;
   }
 
   void evict(const homebound& origin, task_list& orphans) noexcept {

@@ -66,10 +66,8 @@ class invocation : public operation_task {
   }
 
   void fail(std::error_code error, home_base* draining) noexcept final {
-    const auto note = [home = &*home_, id = id_, error] {
-      if constexpr (!is_closing<Function>) home->note_refused(id, error);
-    };
-    if (destroy_function(draining, note)) end(error, draining);
+    if (destroy_function(draining, [home = &*home_, id = id_, error] { note_refused(*home, id, error); }))
+      end(error, draining);
   }
 
   parts take_apart() noexcept final {
@@ -80,9 +78,10 @@ class invocation : public operation_task {
   bool pin_origin(std::optional<context_pin>& pin) const noexcept final {
     return static_cast<bool>(pin.emplace(known_registry_of(storage().executor())));
   }
-  void refuse(std::error_code error) noexcept final {
-    if constexpr (!is_closing<Function>) home_->note_refused(id_, error);
-    end(error, nullptr);
+  void refuse(std::error_code error, std::optional<context_pin>& pin) noexcept final {
+    note_refused(*home_, id_, error);
+    outcome_.set_error(as_refusal<Function>(error));
+    deliver(nullptr, pin);
   }
 
   void return_with(home_base& base, void* outcome) noexcept final {
@@ -184,7 +183,7 @@ class invocation : public operation_task {
       }
     Home& home = *home_;
     const auto limit = home.wait_limit();
-    if constexpr (!is_closing<Function>) home.stamp(*this, id_);
+    announce<Function>(home, *this, id_, mode_of(*function_));
     if (!home.submit(*this)) return reject(errc::closed);
     if (limit) limit->arm();
   }
@@ -202,13 +201,19 @@ class invocation : public operation_task {
     complete();
   }
 
-  std::error_code admit() noexcept { return admission(*home_, *function_); }
+  std::error_code admit() noexcept { return admission<Function>(*home_); }
 
  private:
   using errand_type = function_errand<Home, Function, Outcome>;
 
   Storage& storage() noexcept { return static_cast<Storage&>(*this); }
   const Storage& storage() const noexcept { return static_cast<const Storage&>(*this); }
+
+  static void note_refused([[maybe_unused]] Home& home,
+                           [[maybe_unused]] const operation_id<typename Home::observer_type>& id,
+                           [[maybe_unused]] std::error_code error) noexcept {
+    if constexpr (!is_closing<Function>) home.note_refused(id, error);
+  }
 
   // False if the operation has been taken away meanwhile.
   bool call(Home& home, Outcome& outcome) noexcept {
@@ -247,10 +252,16 @@ class invocation : public operation_task {
   }
 
   void deliver(home_base* draining) noexcept {
+    std::optional<context_pin> pin;
+    deliver(draining, pin);
+  }
+
+  // The context may be pinned already.
+  void deliver(home_base* draining, [[maybe_unused]] std::optional<context_pin>& pin) noexcept {
     if (how_ != way_back::kind::post) return origin_->push(*this);
     if constexpr (!is_context_executor<executor_type> && !is_context_strand<executor_type>) {
       // An executor of the user's may take its time: the home is not held meanwhile, the context is.
-      std::optional<context_pin> pin(std::in_place, known_registry_of(storage().executor()));
+      if (!pin) pin.emplace(known_registry_of(storage().executor()));
       const user_code now(draining);
       drop_watch watch(this);
       try {
@@ -268,7 +279,7 @@ class invocation : public operation_task {
   // The handler's context went before the operation started.
   void submit_orphaned() noexcept {
     const home_ref<Home> home = home_;
-    if constexpr (!is_closing<Function>) home->stamp(*this, id_);
+    announce<Function>(*home, *this, id_, mode_of(*function_));
     home_task* const function = take_apart().remainder;
     drop();
     if (function)

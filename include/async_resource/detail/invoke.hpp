@@ -47,15 +47,15 @@ class initiate_invoke {
 
     handler_type local(std::forward<Handler>(handler));
     Home& home = *home_;
-    const std::error_code refused = admission(home, function_);
+    const std::error_code refused = admission<Function>(home);
     if (refused && has_immediate_executor<handler_type>) return reject(home, std::move(local), refused);
 
     const auto allocator = asio::get_associated_allocator(local);
     task_type* task = nullptr;
-    place_guard place{refused || is_closing<Function> ? nullptr : &home};
+    place_guard place{refused || is_closing<Function> || !home.bounded() ? home_ref<Home>() : home_};
     if (const context_pin pin = home.pin())
       task = make_block<task_type>(allocator, std::move(home_), std::move(function_), std::move(local));
-    place.home = nullptr;
+    (void)std::exchange(place.home, {});
     if (!task) return reject(home, std::move(local), errc::closed);
     if (refused) return task->reject(refused);
     task->start();
@@ -68,9 +68,9 @@ class initiate_invoke {
   Function&& function() noexcept { return std::move(function_); }
 
  private:
-  // What admission gave, until there is something to be queued.
+  // What admission gave, until there is something to be queued. An owner, since the block may have become the last one.
   struct place_guard {
-    Home* home;
+    home_ref<Home> home;
     ~place_guard() {
       if (home) home->give_back_place();
     }

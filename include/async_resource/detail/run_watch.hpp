@@ -17,8 +17,8 @@ namespace detail {
 // none.
 //
 //   idle          --begin--> running              home
-//   running       --ask--> asked                  whoever cancels, where there is nothing to interrupt
-//   running       --ask--> interrupting --> interrupted       and where there is, around the call
+//   running         --ask--> asked                  whoever cancels, where there is nothing to interrupt
+//   running, asked  --ask--> interrupting --> interrupted     and where there is, around the call
 //   running, asked, interrupted --end--> idle     home, which waits while an interrupt is under way
 //
 // The word also holds the epoch of the operation that runs, so that cancelling all that came before some moment spares the
@@ -46,7 +46,7 @@ class run_watch {
   // A function whose operation was initiated before `epoch` began. True: interrupt it, and call interrupted().
   bool ask(std::uint32_t epoch, bool interrupt) noexcept {
     std::uint64_t seen = word_.load(std::memory_order_relaxed);
-    while (phase(seen) == running && epoch_of(seen) < epoch)
+    while ((phase(seen) == running || (interrupt && phase(seen) == asked)) && epoch_of(seen) < epoch)
       if (word_.compare_exchange_weak(seen, word(epoch_of(seen), interrupt ? interrupting : asked),
                                       std::memory_order_acq_rel, std::memory_order_relaxed))
         return interrupt;

@@ -78,8 +78,9 @@ class home_task : public task_link {
 // An operation, by whoever has taken it out of the queue, or has the function that was in it.
 class any_operation : public home_task {
  public:
-  // Completes with an error: by another than home.
-  virtual void refuse(std::error_code error) noexcept = 0;
+  // Completes with an error: by another than home, who has pinned its context. Unpins it before anything is destroyed that
+  // may own that context.
+  virtual void refuse(std::error_code error, std::optional<context_pin>& pin) noexcept = 0;
   // At home, in the stage `draining`, or with home gone: completes with an error, or what the function came to; or goes,
   // with its handler.
   virtual void end(std::error_code error, home_base* draining) noexcept = 0;

@@ -20,6 +20,7 @@
 
 #include <async_resource/cancellation_view.hpp>
 #include <async_resource/concepts.hpp>
+#include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/counter.hpp>
 #include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/run_watch.hpp>
@@ -71,16 +72,21 @@ class tenant {
   tenant& operator=(const tenant&) = delete;
   ~tenant() {}  // Not defaulted: vacate() has been called.
 
-  // Calls the function, unless its errand, asked at the last moment, says no. Runs the user's code.
-  template <class Function, class Outcome, class Errand>
-  void perform(Function&& function, Outcome& outcome, task_stamp stamp, operation_id<Observer> id,
-               Errand* errand) noexcept {
+  // Calls the function, unless its errand, asked at the last moment, says no, or `cancelled`, asked after that, that all
+  // have been cancelled meanwhile: then true, and the outcome is that. Runs the user's code.
+  template <class Function, class Outcome, class Errand, class Cancelled>
+  bool perform(Function&& function, Outcome& outcome, task_stamp stamp, operation_id<Observer> id, Errand* errand,
+               Cancelled&& cancelled) noexcept {
     using form = use_form<std::decay_t<Function>, Resource>;
     constexpr bool watched = form::has_view || interruptible<Resource>;
 
-    std::exception_ptr thrown = made_ ? nullptr : make();
-    if constexpr (watched) watch_.begin(stamp.epoch);
-    const bool started = !errand || errand->start();
+    const bool ready = made_;
+    std::exception_ptr thrown = ready ? nullptr : make();
+    if (watched && !thrown) watch_.begin(stamp.epoch);
+    const bool mine = !errand || errand->start();
+    const bool aborted = mine && (watched || !ready) && cancelled();
+    const bool started = mine && !aborted;
+    if (aborted) outcome.set_error(asio::error::operation_aborted);
     if (started) {
       running_.set(1);
       const auto since = begin_timing(stamp);
@@ -94,7 +100,7 @@ class tenant {
       observation_.finished(id);
       end_timing(since);
     }
-    if constexpr (watched) watch_.end([this] { finish_interrupt(); });
+    if (watched && made_) watch_.end([this] { finish_interrupt(); });
     running_.set(0);
     if (started) {
       if (thrown) [[unlikely]]
@@ -102,6 +108,7 @@ class tenant {
       else
         completed_.add(1);
     }
+    return aborted;
   }
 
   // By any thread: asks the function that runs, if it was submitted before that epoch, to give up.
