@@ -29,7 +29,8 @@ enum class on_failure {
 enum class when_full {
   /// It completes with `errc::queue_full`.
   reject,
-  /// It waits for its turn, in order, in memory that is its caller's.
+  /// It waits for its turn, in order, in memory that is its caller's. One that is cancelled while it waits completes, but
+  /// its function stays until home gets there, in a block of its own; how many such there are is not bounded.
   wait,
 };
 
