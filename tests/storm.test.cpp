@@ -137,13 +137,14 @@ TEST_CASE("from a cancellation to its handler it takes less than a millisecond",
   double best = 1e9;
   for (int i = 0; i < 5; ++i) {
     const auto sorted = cancel_half_of<testing::pool_1>(10'000);
-    const auto percentile = [&](std::size_t n) {
-      return std::chrono::duration<double, std::micro>(sorted[sorted.size() * n / 100]).count();
-    };
-    std::cout << "from emission to handler: p50 " << percentile(50) << " µs, p99 " << percentile(99) << " µs\n";
-    best = std::min(best, percentile(99));
+    const std::chrono::duration<double, std::micro> p50 = sorted[sorted.size() / 2];
+    const std::chrono::duration<double, std::micro> p99 = sorted[sorted.size() * 99 / 100];
+    std::cout << "from emission to handler: p50 " << p50.count() << " µs, p99 " << p99.count() << " µs\n";
+    best = std::min(best, p99.count());
   }
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // Their time says nothing about the library's.
   CHECK(best < 1'000);
+#endif
 }
 
 namespace {
@@ -404,7 +405,7 @@ void check_a_storm_of(long operations) {
 }  // namespace
 
 TEST_CASE("a storm from eight threads loses nothing and runs nothing twice", "[async_resource][storm]") {
-  check_a_storm_of(50'000);
+  check_a_storm_of(20'000);
 }
 
 TEST_CASE("a storm of a million operations loses nothing and runs nothing twice", "[async_resource][storm][.long]") {
