@@ -4,6 +4,7 @@
 
 // Cancellations, closings and failures that come at the worst moment, each as a written-out interleaving.
 
+#include <asio/any_completion_executor.hpp>
 #include <asio/as_tuple.hpp>
 #include <asio/bind_allocator.hpp>
 #include <asio/bind_cancellation_slot.hpp>
@@ -14,8 +15,11 @@
 #include <asio/detached.hpp>
 #include <asio/error.hpp>
 #include <asio/execution.hpp>
+#include <asio/execution_context.hpp>
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
+#include <asio/require.hpp>
+#include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
 #include <async_resource.hpp>
 #include <catch2/catch_test_macros.hpp>
@@ -212,4 +216,115 @@ TEST_CASE("a close that cannot start closes nothing", "[async_resource][close]")
   resource.async_invoke([&](plain&) { ++called; }, asio::detached);
   home.run();
   CHECK(called == 2);
+}
+
+namespace {
+
+std::function<void()> on_queue;
+
+struct at_submission {
+  void on_queued(std::uint64_t) noexcept { on_queue(); }
+};
+
+// The newest service of a context, hence the first that is told of its shutdown.
+class herald final : public asio::execution_context::service {
+ public:
+  using key_type = herald;
+  inline static asio::execution_context::id id;
+
+  explicit herald(asio::execution_context& context) : service(context) {}
+
+  std::promise<void> shutting_down;
+
+ private:
+  // Some contexts call it twice.
+  void shutdown() override {
+    if (!std::exchange(told_, true)) shutting_down.set_value();
+  }
+
+  bool told_ = false;
+};
+
+// Home is shut down by another thread at the last moment before the operation is queued there.
+template <class Handler>
+void submit_to_a_home_that_goes(Handler&& handler) {
+  auto home = std::make_unique<asio::io_context>();
+  const asyncres::async_resource<executor, plain, at_submission> resource(*home);
+  on_queue = [] {};
+  resource.async_invoke([](plain&) {}, asio::detached);  // The services that are needed are there.
+  home->run();
+  auto shutting_down = asio::make_service<herald>(*home).shutting_down.get_future();
+  std::thread thread;
+  on_queue = [&] {
+    thread = std::thread([&] { home.reset(); });
+    shutting_down.wait();
+  };
+  resource.async_invoke([](plain&) {}, std::forward<Handler>(handler));
+  thread.join();
+  on_queue = nullptr;
+}
+
+}  // namespace
+
+TEST_CASE("home may be shut down in the middle of a submission", "[async_resource][shutdown]") {
+  const auto token = std::make_shared<int>();
+  SECTION("whose handler has no executor of its own") {
+    submit_to_a_home_that_goes([token](std::exception_ptr) {});
+  }
+  SECTION("whose handler can be cancelled") {
+    asio::cancellation_signal signal;
+    submit_to_a_home_that_goes(asio::bind_cancellation_slot(signal.slot(), [token](std::exception_ptr) {}));
+    signal.emit(asio::cancellation_type::terminal);
+  }
+  SECTION("whose handler has an executor that cannot post") {
+    asio::thread_pool callers(1);
+    submit_to_a_home_that_goes(
+        asio::bind_executor(asio::any_completion_executor(callers.get_executor()), [token](std::exception_ptr) {}));
+    callers.join();
+  }
+  CHECK(token.use_count() == 1);
+}
+
+namespace {
+
+// An io_context's executor that does not take anything while it is told so.
+struct moody {
+  asio::io_context* context_;
+  const bool* refuses_;
+
+  template <class Function>
+  void execute(Function&& function) const {
+    if (*refuses_) throw std::bad_alloc();
+    asio::require(context_->get_executor(), asio::execution::blocking.never).execute(std::forward<Function>(function));
+  }
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context_; }
+  static constexpr asio::execution::blocking_t::never_t query(asio::execution::blocking_t) noexcept { return {}; }
+  bool operator==(const moody&) const noexcept = default;
+};
+
+}  // namespace
+
+TEST_CASE("a close completes although home cannot be told of a home_ptr's end", "[async_resource][close]") {
+  asio::io_context home, callers;
+  bool refuses = false;
+  const asyncres::async_resource<moody, plain> resource(moody{&home, &refuses});
+  const auto here = [&](auto handler) { return asio::bind_executor(callers.get_executor(), std::move(handler)); };
+  asyncres::home_ptr<int> kept;
+  resource.async_invoke([&](plain&) { return asyncres::make_home_ptr<int>(resource, 3); },
+                        here([&](std::exception_ptr, asyncres::home_ptr<int> made) { kept = std::move(made); }));
+  home.run();
+  callers.run();
+  int closed = 0;
+  resource.async_close(here([&](std::error_code e) {
+    CHECK(e == std::errc::not_enough_memory);
+    ++closed;
+  }));
+  home.restart();
+  home.poll();
+  refuses = true;
+  kept.reset();
+  refuses = false;
+  callers.restart();
+  callers.run();
+  CHECK(closed == 1);
 }

@@ -42,7 +42,10 @@ class home_object final : public home_task {
   T& object() noexcept { return object_; }
 
   void drop() noexcept {
-    if (!home_->try_submit(*this)) abandon(nullptr);
+    if (home_->try_submit(*this)) return;
+    const home_ref<home_base> home = home_;
+    abandon(nullptr);
+    home->lose_guest();
   }
 
   void run(home_base& home) noexcept override {

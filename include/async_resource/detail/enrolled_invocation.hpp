@@ -40,11 +40,12 @@ class enrolled_invocation final : public any_operation,
         base(std::move(handler), home->inner_executor()),
         home_(std::move(home)) {}
 
-  void start() {
+  void start(std::optional<context_pin>& home_pin) {
     this->enrol();
     try {
-      submit(home_);
+      submit(home_, home_pin);
     } catch (...) {
+      home_pin.reset();  // What is destroyed now may own home's context.
       this->give_up();
       throw;
     }
@@ -116,14 +117,15 @@ class enrolled_invocation final : public any_operation,
   using errand_type = function_errand<Home, Function, Outcome>;
 
   // By value: the operation may be through, and destroyed, meanwhile.
-  void submit(home_ref<Home> home) {
+  void submit(home_ref<Home> home, std::optional<context_pin>& home_pin) {
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = this->cancellation_slot(); slot.is_connected()) {
-        if (!send_errand<Outcome>(home, this->function_, *this, id_, nullptr, nullptr, slot)) reject(errc::closed);
+        if (!send_errand<Outcome>(home, this->function_, *this, id_, nullptr, nullptr, slot, home_pin))
+          reject(errc::closed);
         return;
       }
     announce<Function>(*home, *this, id_, mode_of(*this->function_));
-    if (!home->submit(*this)) return reject(errc::closed);
+    if (!home->submit(*this, home_pin)) return reject(errc::closed);
     if (const auto limit = home->wait_limit()) limit->arm();
   }
 

@@ -253,7 +253,8 @@ concept has_no_cancellation_slot = requires {
 template <class Outcome, class Home, class Function, class Slot>
 [[nodiscard]] bool send_errand(home_ref<Home> home, std::optional<Function>& function, any_operation& operation,
                                operation_id<typename Home::observer_type> id, homebound* origin,
-                               std::shared_ptr<context_registry> registry, Slot slot) {
+                               std::shared_ptr<context_registry> registry, Slot slot,
+                               std::optional<context_pin>& home_pin) {
   const close_mode mode = mode_of(*function);
   errand* sent = nullptr;
   try {
@@ -269,7 +270,7 @@ template <class Outcome, class Home, class Function, class Slot>
   announce<Function>(*home, *sent, id, mode);
   bool refused = false;
   try {
-    if (home->submit(*sent)) {
+    if (home->submit(*sent, home_pin)) {
       if (const auto limit = home->wait_limit()) limit->arm();
       return true;
     }

@@ -6,7 +6,6 @@
 #define ASYNC_RESOURCE_DETAIL_HOME_BASE_HPP
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -77,8 +76,9 @@ class visit_budget {
 class home_base : public context_member {
  public:
   // False: home has been shut down, and the task is still the caller's. It also is if the call throws, as it does when
-  // the executor cannot be told.
-  bool submit(home_task& task) {
+  // the executor cannot be told. Whoever has home's context pinned says so; it is not any more if others had to be
+  // destroyed.
+  bool submit(home_task& task, std::optional<context_pin>& held) {
     if (mailbox_.try_push(task)) return true;
     add_owner();  // Before the push: a shutdown may take the task at once, and its owner with it.
     switch (mailbox_.push(task)) {
@@ -88,16 +88,18 @@ class home_base : public context_member {
     }
     drop_watch watch(this);
     try {
-      // Not pinned any more below: what is destroyed there may own the context.
-      if (const auto alive = pin())
+      std::optional<context_pin> pin;
+      if ((held && *held) || pin.emplace(registry_))
         post_drain();
       else
         return release_owners(1), true;  // The shutdown that is under way finds the task in the mailbox.
     } catch (...) {
+      held.reset();  // What is destroyed below may own the context.
       if (take_back(task, watch.dropped())) throw;
       return true;  // Somebody has taken it out meanwhile.
     }
     if (!watch.dropped()) return true;
+    held.reset();
     const bool mine = abandon_queue(&task);
     release_owners(1);
     return !mine;
@@ -106,13 +108,15 @@ class home_base : public context_member {
   // An executor that cannot even be told is the same as none.
   bool try_submit(home_task& task) noexcept {
     try {
-      return submit(task);
+      std::optional<context_pin> held;
+      return submit(task, held);
     } catch (...) {
       return false;
     }
   }
 
   context_pin pin() const noexcept { return context_pin(registry_); }
+  bool pin(std::optional<context_pin>& held) const noexcept { return static_cast<bool>(held.emplace(registry_)); }
 
   // In the initiating function: whether one more operation may be queued. It then has to be, or give_back_place().
   std::error_code admit() noexcept {
@@ -147,10 +151,20 @@ class home_base : public context_member {
   bool bounded() const noexcept { return bounded_; }
 
   // At home: an object that the resource must outlive. The latter in the stage `draining`.
-  void add_guest() noexcept { ++guests_; }
+  void add_guest() noexcept { guests_.fetch_add(1, std::memory_order_relaxed); }
   void remove_guest() noexcept {
-    --guests_;
+    guests_.fetch_sub(1, std::memory_order_relaxed);
     finish_close();
+  }
+  // Elsewhere: home could not be told of the object's end. What waits for it cannot be done at home either.
+  void lose_guest() noexcept {
+    task_list stranded;
+    {
+      const drain_stage::eviction look(stage_);
+      // Release what was done to the object; acquire, here, what home did to it.
+      if (guests_.fetch_sub(1, std::memory_order_acq_rel) == 1) stranded = std::move(parked_);
+    }
+    while (!stranded.empty()) stranded.pop().fail(make_error_code(std::errc::not_enough_memory), nullptr);
   }
 
   // At home, from within a function: refuses all that follow.
@@ -167,16 +181,13 @@ class home_base : public context_member {
   // or the end of time.
   std::chrono::steady_clock::time_point expire() noexcept {
     for (;;) {
-      std::array<overdue_operation, 64> overdue;
-      std::size_t count = 0;
-      std::chrono::steady_clock::time_point next;
+      overdue_operation overdue;
       {
         const drain_stage::eviction look(stage_);
         take_mail();
-        next = take_overdue(overdue, count);
+        if (const auto next = take_overdue(overdue); !overdue.operation) return next;
       }
-      for (std::size_t i = 0; i < count; ++i) overdue[i].operation->refuse(errc::timed_out_queued, overdue[i].pin);
-      if (count < overdue.size()) return next;
+      overdue.operation->refuse(errc::timed_out_queued, overdue.pin);
     }
   }
 
@@ -238,8 +249,8 @@ class home_base : public context_member {
   void drain() noexcept {
     stage_.begin_visit();
     for (visit_budget budget(options_);;) {
-      if (pending_.empty()) take_mail();
-      if (pending_.empty()) {
+      if (none_pending()) take_mail();
+      if (none_pending()) {
         if (!mailbox_.try_idle()) continue;
         return end_visit(1);
       }
@@ -334,8 +345,9 @@ class home_base : public context_member {
     pending_.append(std::move(mail));
   }
 
+  bool none_pending() const noexcept { return pending_.empty() && overdue_.empty(); }
   home_task& pop() noexcept {
-    home_task& task = pending_.pop();
+    home_task& task = (overdue_.empty() ? pending_ : overdue_).pop();
     if (task.is_operation()) leave_queue();
     return task;
   }
@@ -366,35 +378,26 @@ class home_base : public context_member {
     std::optional<context_pin> pin;
   };
 
-  // Takes operations that are overdue out of the queue, as many as there is room for. When the next one will be, if all
-  // have been taken. What is left of them stays, and is overdue as well.
-  template <std::size_t Room>
-  clock::time_point take_overdue(std::array<overdue_operation, Room>& overdue, std::size_t& count) noexcept {
-    const auto now = clock::now();
-    auto next = clock::time_point::max();
-    task_list passed;
-    while (!pending_.empty() && count < Room) {
+  // Takes the next operation that is overdue out of the queue, or says when there will be one. What is left of it stays.
+  clock::time_point take_overdue(overdue_operation& overdue) noexcept {
+    for (const auto now = clock::now(); !pending_.empty() && !overdue.operation;) {
       home_task& task = pending_.front();
-      if (task.is_operation() && now < deadline_of(task)) {
-        next = deadline_of(task);
-        break;
-      }
+      if (task.is_operation() && now < deadline_of(task)) return deadline_of(task);
       pending_.pop();
       home_task::parts parts{nullptr, &task};
-      if (task.is_operation() && task.pin_origin(overdue[count].pin)) parts = task.take_apart();
-      if (parts.operation) overdue[count++].operation = parts.operation;
+      if (task.is_operation() && task.pin_origin(overdue.pin)) parts = task.take_apart();
+      overdue.operation = parts.operation;
       if (parts.remainder)
-        passed.push_back(*parts.remainder);
+        overdue_.push_back(*parts.remainder);
       else
         leave_queue();
     }
-    passed.append(std::move(pending_));
-    pending_ = std::move(passed);
-    return next;
+    return clock::time_point::max();
   }
 
   void finish_close() noexcept {
-    if (gate_ != gate::closing || guests_ > 0) return;
+    // Acquire what was done to objects that went elsewhere.
+    if (gate_ != gate::closing || guests_.load(std::memory_order_acquire) > 0) return;
     set_gate(gate::closed);
     stage_.enter();
     vacate();
@@ -426,13 +429,13 @@ class home_base : public context_member {
     release_owners(1);
   }
 
-  // The executor threw: it has not been told of the task, nor of those that were pushed behind it in the meantime. False: the
-  // task is not in the queue any more.
+  // The executor threw: it has not been told of the task, nor of those that were pushed behind it in the meantime, or wait
+  // for something to be done at home. False: the task is not in the queue any more.
   bool take_back(const home_task& task, bool dropped) noexcept {
     stage_.begin_visit();
     bool found = false;
     const auto fail_others = [&](task_list list) {
-      for (accept(std::move(list)); !pending_.empty();)
+      for (accept(std::move(list)); !none_pending();)
         if (home_task& next = pop(); &next == &task)
           found = true;
         else
@@ -445,7 +448,9 @@ class home_base : public context_member {
     } else {
       // An asio::strand does not survive an executor that throws when it schedules itself: it keeps the drain, and will
       // never run anything again. The drain gives up its ownership when the strand goes.
+      pending_.append(std::move(parked_));
       fail_others(mailbox_.close());
+      let_rest();
       end_visit(0);
     }
     return found;
@@ -457,7 +462,7 @@ class home_base : public context_member {
     stage_.begin_visit();
     accept(mailbox_.close());
     pending_.append(std::move(parked_));
-    while (!pending_.empty())
+    while (!none_pending())
       if (home_task& next = pop(); &next == except)
         found = true;
       else
@@ -474,6 +479,7 @@ class home_base : public context_member {
         orphans.push_back(*operation);
       }
     take_mail();
+    overdue_ = without(origin, std::move(overdue_), orphans);
     pending_ = without(origin, std::move(pending_), orphans);
     parked_ = without(origin, std::move(parked_), orphans);
   }
@@ -522,12 +528,13 @@ class home_base : public context_member {
   // For the drain.
   alignas(cache_line) drain_stage stage_;
   task_list pending_;  // Taken from the mailbox and not yet run.
+  task_list overdue_;  // Before those: what the expiry has been through.
   std::size_t returned_owners_ = 0;
   gate gate_ = gate::open;
   bool unchecked_;  // An operation is refused only if there was a cancellation.
   counter came_, left_, high_water_;
   task_list parked_;
-  std::size_t guests_ = 0;
+  std::atomic<std::size_t> guests_{0};
   shared_counter cancelled_, rejected_;
 
   inline static constinit std::mutex all_mutex_;

@@ -8,11 +8,13 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/cache.hpp>
+#include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/task.hpp>
 
 namespace asyncres {
@@ -56,6 +58,9 @@ class homebound {
   homebound(const homebound&) = delete;
   homebound& operator=(const homebound&) = delete;
 
+  // The members of the context.
+  const std::shared_ptr<context_registry>& registry() const noexcept { return registry_; }
+
   // The context is being shut down: nothing can be delivered any more.
   bool closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
 
@@ -78,7 +83,7 @@ class homebound {
   }
 
  protected:
-  homebound() = default;
+  explicit homebound(std::shared_ptr<context_registry> registry) noexcept : registry_(std::move(registry)) {}
   ~homebound() = default;
 
   // Calls deliver() on the context, in memory set aside.
@@ -171,6 +176,7 @@ class homebound {
     if (!posted_.exchange(true, std::memory_order_acq_rel)) post_delivery();
   }
 
+  const std::shared_ptr<context_registry> registry_;
   std::atomic<bool> closed_{false};
   std::atomic<unsigned> used_{0};  // A bit for each lane that ever was.
   alignas(cache_line) std::atomic<bool> posted_{false};

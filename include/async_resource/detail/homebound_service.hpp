@@ -37,9 +37,9 @@ class homebound_service final : public asio::execution_context::service, public 
   using key_type = homebound_service;
   inline static asio::execution_context::id id;
 
-  explicit homebound_service(asio::execution_context& context) : asio::execution_context::service(context) {
-    outlive_by_strands(context);  // What is destroyed here may still post to one.
-  }
+  // The registry is made first, hence shut down after this: until then the context can be pinned.
+  explicit homebound_service(asio::execution_context& context)
+      : asio::execution_context::service(context), homebound(registry_of(&context)) {}
   ~homebound_service() {
     // Relaxed: who makes a new context at this address, and who uses that, come after.
     contexts_gone.fetch_add(1, std::memory_order_relaxed);

@@ -38,11 +38,13 @@ class in_block final : public invocation<in_block<Home, Function, Outcome, Handl
 
   using base::reject;
 
-  // Drops the operation if it throws.
-  void start() {
+  // With home's context pinned. Drops the operation if it throws.
+  void start(std::optional<context_pin>& home_pin) {
     try {
-      base::submit();
+      base::submit(home_pin);
     } catch (...) {
+      (void)let_go();
+      home_pin.reset();  // What is destroyed now may own home's context.
       base::drop();
       throw;
     }

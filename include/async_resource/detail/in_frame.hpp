@@ -44,7 +44,8 @@ class in_frame final : public invocation<in_frame<Home, Function, Outcome, Handl
     }
     if (const std::error_code refused = base::admit()) return base::reject(refused);
     try {
-      base::submit();
+      std::optional<context_pin> home_pin;
+      base::submit(home_pin);
     } catch (...) {
       base::fail_with_current_exception();
     }

@@ -76,7 +76,7 @@ class invocation : public operation_task {
   }
   any_operation* take_running() noexcept final { return this; }
   bool pin_origin(std::optional<context_pin>& pin) const noexcept final {
-    return static_cast<bool>(pin.emplace(known_registry_of(storage().executor())));
+    return static_cast<bool>(pin.emplace(origin_registry()));
   }
   void refuse(std::error_code error, std::optional<context_pin>& pin) noexcept final {
     note_refused(*home_, id_, error);
@@ -171,20 +171,19 @@ class invocation : public operation_task {
 
   // Throws what the executor of home throws, or an allocation: then it was not submitted, and has to be dropped or failed.
   // Else it may be through, and destroyed, on return.
-  void submit() {
+  void submit(std::optional<context_pin>& home_pin) {
     if (origin_ && origin_->closed()) [[unlikely]]
       return submit_orphaned();
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = asio::get_associated_cancellation_slot(*handler_); slot.is_connected()) {
-        auto registry = known_registry_of(storage().executor());
-        if (!send_errand<Outcome>(home_, function_, *this, id_, origin_, std::move(registry), slot))
+        if (!send_errand<Outcome>(home_, function_, *this, id_, origin_, origin_registry(), slot, home_pin))
           reject(errc::closed);
         return;
       }
     Home& home = *home_;
     const auto limit = home.wait_limit();
     announce<Function>(home, *this, id_, mode_of(*function_));
-    if (!home.submit(*this)) return reject(errc::closed);
+    if (!home.submit(*this, home_pin)) return reject(errc::closed);
     if (limit) limit->arm();
   }
 
@@ -251,6 +250,10 @@ class invocation : public operation_task {
     return draining->stage().leave(*this);
   }
 
+  std::shared_ptr<context_registry> origin_registry() const noexcept {
+    return origin_ ? origin_->registry() : nullptr;
+  }
+
   void deliver(home_base* draining) noexcept {
     std::optional<context_pin> pin;
     deliver(draining, pin);
@@ -261,7 +264,8 @@ class invocation : public operation_task {
     if (how_ != way_back::kind::post) return origin_->push(*this);
     if constexpr (!is_context_executor<executor_type> && !is_context_strand<executor_type>) {
       // An executor of the user's may take its time: the home is not held meanwhile, the context is.
-      if (!pin) pin.emplace(known_registry_of(storage().executor()));
+      if (!pin) pin.emplace(origin_registry());
+      if (!*pin) return origin_->push(*this);  // For the shutdown that is under way.
       const user_code now(draining);
       drop_watch watch(this);
       try {

@@ -5,6 +5,7 @@
 #ifndef ASYNC_RESOURCE_DETAIL_INVOKE_HPP
 #define ASYNC_RESOURCE_DETAIL_INVOKE_HPP
 
+#include <optional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -53,12 +54,14 @@ class initiate_invoke {
     const auto allocator = asio::get_associated_allocator(local);
     task_type* task = nullptr;
     place_guard place{refused || is_closing<Function> || !home.bounded() ? home_ref<Home>() : home_};
-    if (const context_pin pin = home.pin())
+    // Pinned until it is home's, or on its way back: until then it is nobody's, and may keep home's context at work.
+    std::optional<context_pin> pin;
+    if (home.pin(pin))
       task = make_block<task_type>(allocator, std::move(home_), std::move(function_), std::move(local));
     (void)std::exchange(place.home, {});
     if (!task) return reject(home, std::move(local), errc::closed);
     if (refused) return task->reject(refused);
-    task->start();
+    task->start(pin);
   }
 
   // For an operation in a coroutine's frame.
