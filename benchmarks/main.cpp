@@ -83,7 +83,7 @@ std::vector<contender> all_contenders() {
         {.name = "asio_dispatch", .label = "Asio's dispatch(f, executor)", .unavailable = "not in this Asio"},
 #endif
         make<awaited>("awaited", "async_resource, awaited"), make<callbacks>("callbacks", "async_resource, callbacks"),
-        make<futures>("futures", "async_resource, use_future"),
+        make<futures>("futures", "async_resource, use_future"), make<blocking>("blocking", "async_resource, block"),
   };
 }
 

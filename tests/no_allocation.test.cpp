@@ -9,6 +9,7 @@
 
 #include <async_resource/async_resource.hpp>
 #include <async_resource/double_dispatch.hpp>
+#include <async_resource/tokens/block.hpp>
 
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
@@ -381,6 +382,21 @@ TEMPLATE_TEST_CASE("an operation with a callback takes one block from its alloca
   const int depth = GENERATE(1, 16, 1'000);
   CAPTURE(depth);
   check_that_a_callback_costs_one_block<TestType>(depth);
+}
+
+TEMPLATE_TEST_CASE("an operation that a thread blocks on allocates nothing", "[async_resource][no_allocation]", io_1,
+                   io_4, pool_1, pool_4) {
+  if (!allocation_counter::works) SKIP("there is no way here to see what is allocated");
+  constexpr int operations = 1'000;
+  TestType home;
+  const auto resource = asyncres::make_async_resource<tally>(home.context());
+  const auto use = [&] { return resource.async_invoke([](tally& t) { return ++t.hits; }, asyncres::block); };
+  use();
+  allocation_counter::start();
+  for (int i = 0; i < operations; ++i) use();
+  const long allocations = allocation_counter::stop();
+  home.join();
+  CHECK(allocations <= operations / 2);  // By the strand: see allowance().
 }
 
 TEMPLATE_TEST_CASE("an operation whose handler has no allocator takes one block at most",

@@ -83,6 +83,22 @@ class futures {
   resource_handle resource_;
 };
 
+// One operation at a time a thread, whatever the depth.
+class blocking {
+ public:
+  static constexpr bool ours = true;
+
+  explicit blocking(const asio::any_io_executor& home) : resource_(home) {}
+
+  void call(std::span<caller> mine) {
+    for (caller& me : mine)
+      while (me.next()) me.got(resource_.async_invoke(me.function(), asyncres::block));
+  }
+
+ private:
+  resource_handle resource_;
+};
+
 }  // namespace benchmarks
 
 #endif  // ASYNC_RESOURCE_BENCHMARKS_CONTENDERS_ASYNC_RESOURCE_HPP

@@ -29,6 +29,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace {
@@ -98,6 +99,14 @@ void operations(const tickets& machine, asio::io_context& io) {
   run(io);
 }
 
+void blocking(const tickets& machine) {
+  //! [block]
+  std::error_code error;
+  print("block", machine.async_invoke(draw, asyncres::block));
+  print("block[error]", machine.async_invoke(draw, asyncres::block[error]));
+  //! [block]
+}
+
 }  // namespace
 
 int main() {
@@ -109,4 +118,5 @@ int main() {
   run(io);
   callbacks(machine, io);
   operations(machine, io);
+  blocking(machine);
 }

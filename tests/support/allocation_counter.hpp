@@ -84,7 +84,8 @@ inline const int allocation_hooks = __sanitizer_install_malloc_and_free_hooks(
 
 #elif defined(__GLIBC__)
 
-// Every operator new of the standard library ends in one of these, unless a program replaces it.
+// Every operator new of the standard library ends in one of these, unless a program replaces it. Weak: several files of a
+// program may have them.
 extern "C" {
 
 void* __libc_malloc(std::size_t size) noexcept;
@@ -94,22 +95,22 @@ void* __libc_memalign(std::size_t alignment, std::size_t size) noexcept;
 void* __libc_valloc(std::size_t size) noexcept;
 void* __libc_pvalloc(std::size_t size) noexcept;
 
-void* malloc(std::size_t size) noexcept {
+[[gnu::weak]] void* malloc(std::size_t size) noexcept {
   testing::allocation_counter::notice();
   return __libc_malloc(size);
 }
 
-void* calloc(std::size_t count, std::size_t size) noexcept {
+[[gnu::weak]] void* calloc(std::size_t count, std::size_t size) noexcept {
   testing::allocation_counter::notice();
   return __libc_calloc(count, size);
 }
 
-void* realloc(void* old, std::size_t size) noexcept {
+[[gnu::weak]] void* realloc(void* old, std::size_t size) noexcept {
   testing::allocation_counter::notice();
   return __libc_realloc(old, size);
 }
 
-void* reallocarray(void* old, std::size_t count, std::size_t size) noexcept {
+[[gnu::weak]] void* reallocarray(void* old, std::size_t count, std::size_t size) noexcept {
   if (size != 0 && count > SIZE_MAX / size) {
     errno = ENOMEM;
     return nullptr;
@@ -117,16 +118,16 @@ void* reallocarray(void* old, std::size_t count, std::size_t size) noexcept {
   return realloc(old, count * size);
 }
 
-void* memalign(std::size_t alignment, std::size_t size) noexcept {
+[[gnu::weak]] void* memalign(std::size_t alignment, std::size_t size) noexcept {
   testing::allocation_counter::notice();
   return __libc_memalign(alignment, size);
 }
 
-void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
+[[gnu::weak]] void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
   return memalign(alignment, size);
 }
 
-int posix_memalign(void** result, std::size_t alignment, std::size_t size) noexcept {
+[[gnu::weak]] int posix_memalign(void** result, std::size_t alignment, std::size_t size) noexcept {
   if (alignment % sizeof(void*) != 0 || (alignment & (alignment - 1)) != 0 || alignment == 0) return EINVAL;
   void* const block = memalign(alignment, size);
   if (!block) return ENOMEM;
@@ -134,12 +135,12 @@ int posix_memalign(void** result, std::size_t alignment, std::size_t size) noexc
   return 0;
 }
 
-void* valloc(std::size_t size) noexcept {
+[[gnu::weak]] void* valloc(std::size_t size) noexcept {
   testing::allocation_counter::notice();
   return __libc_valloc(size);
 }
 
-void* pvalloc(std::size_t size) noexcept {
+[[gnu::weak]] void* pvalloc(std::size_t size) noexcept {
   testing::allocation_counter::notice();
   return __libc_pvalloc(size);
 }

@@ -16,6 +16,7 @@
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/one_shot.hpp>
 #include <async_resource/detail/reserved_memory.hpp>
+#include <async_resource/detail/waking_executor.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -50,7 +51,7 @@ class completion : public context_member {
   void deliver() noexcept {
     if constexpr (can_post<handler_executor>) {
       if (context_pin pin(registry_, *this); pin)
-        send([&] { post_to(*work_, delivery(*this), memory_); });
+        send([&] { send_to(*work_); });
       else
         forget();
     } else {
@@ -118,6 +119,14 @@ class completion : public context_member {
         work_(track_work(executor)),
         fallback_(fallback),
         handler_(std::move(handler)) {}
+
+  template <class Executor>
+  void send_to(const Executor& executor) {
+    if constexpr (is_waking<Executor>)
+      delivery (*this)();
+    else
+      post_to(executor, delivery(*this), memory_);
+  }
 
   template <class Send>
   static void send(Send&& function) noexcept {

@@ -80,6 +80,9 @@ class home final : public home_base {
   // To be used then only, but to be copied whenever an initiation is asked for its executor.
   const Executor& inner_executor() const noexcept { return inner_executor_; }
 
+  // Whether this thread may block until an operation is through; if so, it is about to.
+  bool may_be_waited_for() noexcept { return !is_here() && wait_graph::try_wait_for(*this); }
+
   // At home, with the user's code allowed: calls a function. See tenant.
   template <class Function, class Outcome, class Errand>
   void perform(Function&& function, Outcome& outcome, const task_stamp& stamp, const operation_id<Observer>& id,
@@ -115,10 +118,7 @@ class home final : public home_base {
   void cancel() noexcept { ask_running(begin_epoch()); }
   // The latter alone, if it was submitted before that epoch.
   void ask_running(std::uint32_t epoch = std::numeric_limits<std::uint32_t>::max()) noexcept {
-    tenant_.ask(epoch, [this] {
-      const context_pin pinned = pin();
-      return pinned && strand_->running_in_this_thread();
-    });
+    tenant_.ask(epoch, [this] { return is_here(); });
   }
 
   resource_stats stats() noexcept {
@@ -132,6 +132,11 @@ class home final : public home_base {
 
  private:
   ~home() = default;
+
+  bool is_here() const noexcept {
+    const context_pin pinned = pin();
+    return pinned && strand_->running_in_this_thread();
+  }
 
   void visit() { drain(); }
   void dropped() noexcept { on_drain_dropped(); }

@@ -26,6 +26,7 @@
 #include <async_resource/detail/expiry.hpp>
 #include <async_resource/detail/mailbox.hpp>
 #include <async_resource/detail/task.hpp>
+#include <async_resource/detail/wait_graph.hpp>
 #include <async_resource/error.hpp>
 #include <async_resource/options.hpp>
 
@@ -73,7 +74,7 @@ class visit_budget {
 //   posted --> dropped                   on_drain_dropped(): the context goes, the queue is abandoned
 //   not posted: execute threw            take_back(): the caller keeps its task, others fail
 //   not posted: execute dropped it       abandoned as if the context went; drop_watch tells it from the above
-class home_base : public context_member {
+class home_base : public context_member, public wait_graph::node {
  public:
   // False: home has been shut down, and the task is still the caller's. It also is if the call throws, as it does when
   // the executor cannot be told. Whoever has home's context pinned says so; it is not any more if others had to be
@@ -247,6 +248,7 @@ class home_base : public context_member {
 
   // One visit to the strand.
   void drain() noexcept {
+    const wait_graph::visit here(*this);
     stage_.begin_visit();
     for (visit_budget budget(options_);;) {
       if (none_pending()) take_mail();

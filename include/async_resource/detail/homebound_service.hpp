@@ -18,6 +18,7 @@
 #include <async_resource/detail/one_shot.hpp>
 #include <async_resource/detail/reserved_memory.hpp>
 #include <async_resource/detail/task.hpp>
+#include <async_resource/detail/waking_executor.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -37,7 +38,6 @@ class homebound_service final : public asio::execution_context::service, public 
   using key_type = homebound_service;
   inline static asio::execution_context::id id;
 
-  // The registry is made first, hence shut down after this: until then the context can be pinned.
   explicit homebound_service(asio::execution_context& context)
       : asio::execution_context::service(context), homebound(registry_of(&context)) {}
   ~homebound_service() {
@@ -48,6 +48,7 @@ class homebound_service final : public asio::execution_context::service, public 
  private:
   void shutdown() override {
     close();
+    registry()->shut_down();  // From here on nobody can pin the context, and send it something.
     task_list orphans = home_base::evict_from_all(*this);
     for (task_list arrived = take_all(); !arrived.empty();) {
       auto& operation = static_cast<operation_task&>(arrived.pop());
@@ -93,9 +94,10 @@ homebound& homebound_of(asio::execution_context& context) {
 }
 
 // How a handler's executor is reached from a home: through the mailbox of its context, and from there, if it is a strand,
-// by a dispatch to that; or, where Asio's own contexts are not beneath, by a post.
+// by a dispatch to that; or, where Asio's own contexts are not beneath, by a post. A handler that only wakes a thread is
+// called where it is.
 struct way_back {
-  enum class kind : unsigned char { mailbox, strand, post };
+  enum class kind : unsigned char { mailbox, strand, post, none };
 
   homebound* origin;
   kind how;
@@ -104,7 +106,9 @@ struct way_back {
 template <class Executor>
 way_back way_back_to(const Executor& executor) {
   return visit_concrete(executor, []<class Concrete>(const Concrete& concrete) -> way_back {
-    if constexpr (is_context_executor<Concrete>)
+    if constexpr (is_waking<Concrete>)
+      return {nullptr, way_back::kind::none};
+    else if constexpr (is_context_executor<Concrete>)
       return {&homebound_of<context_executor_t<Concrete>>(*context_of(concrete)), way_back::kind::mailbox};
     else if constexpr (is_context_strand<Concrete>)
       return {&homebound_of<context_executor_t<typename Concrete::inner_executor_type>>(*context_of(concrete)),

@@ -23,6 +23,7 @@
 #include <async_resource/detail/leftover.hpp>
 #include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/task.hpp>
+#include <async_resource/detail/waking_executor.hpp>
 #include <async_resource/error.hpp>
 
 namespace asyncres {
@@ -250,17 +251,25 @@ class invocation : public operation_task {
     return draining->stage().leave(*this);
   }
 
-  std::shared_ptr<context_registry> origin_registry() const noexcept {
-    return origin_ ? origin_->registry() : nullptr;
-  }
+  std::shared_ptr<context_registry> origin_registry() const noexcept { return origin_ ? origin_->registry() : nullptr; }
 
   void deliver(home_base* draining) noexcept {
     std::optional<context_pin> pin;
     deliver(draining, pin);
   }
 
+  void wake(home_base* draining) noexcept {
+    const user_code now(draining);
+    try {
+      complete();
+    } catch (...) {
+      // Moving the result threw, and the handler has been destroyed.
+    }
+  }
+
   // The context may be pinned already.
   void deliver(home_base* draining, [[maybe_unused]] std::optional<context_pin>& pin) noexcept {
+    if constexpr (is_waking<executor_type>) return wake(draining);
     if (how_ != way_back::kind::post) return origin_->push(*this);
     if constexpr (!is_context_executor<executor_type> && !is_context_strand<executor_type>) {
       // An executor of the user's may take its time: the home is not held meanwhile, the context is.

@@ -21,6 +21,7 @@
 #include <async_resource/detail/in_block.hpp>
 #include <async_resource/detail/in_frame.hpp>
 #include <async_resource/detail/refusal.hpp>
+#include <async_resource/detail/waking_executor.hpp>
 #include <async_resource/error.hpp>
 
 namespace asyncres {
@@ -48,6 +49,8 @@ class initiate_invoke {
 
     handler_type local(std::forward<Handler>(handler));
     Home& home = *home_;
+    if constexpr (is_waited_for<handler_type, executor_type>)
+      if (!home.may_be_waited_for()) return reject(home, std::move(local), errc::would_deadlock);
     const std::error_code refused = admission<Function>(home);
     if (refused && has_immediate_executor<handler_type>) return reject(home, std::move(local), refused);
 

@@ -12,6 +12,7 @@
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/block.hpp>
 #include <async_resource/detail/completion.hpp>
+#include <async_resource/detail/waking_executor.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -50,11 +51,13 @@ inline constexpr bool has_immediate_executor =
     !std::is_same_v<asio::associated_immediate_executor_t<Handler, asio::system_executor>,
                     asio::associated_immediate_executor_t<void (*)(), asio::system_executor>>;
 
-// Completes an operation that its home never took: through the handler's immediate executor if it has one; else, home
+// Completes an operation that its home never took: where it is, if the thread waits for it; through the handler's immediate executor if it has one; else, home
 // being gone and its executor of no use, its associated executor, else a system thread.
 template <class Outcome, class Handler>
 void refuse(Handler handler, std::error_code error) {
-  if constexpr (!has_immediate_executor<Handler>) {
+  if constexpr (is_waited_for<Handler, asio::system_executor>) {
+    Outcome(error).pass_to(std::move(handler));
+  } else if constexpr (!has_immediate_executor<Handler>) {
     const auto allocator = asio::get_associated_allocator(handler);
     make_block<refused_task<Handler, Outcome>>(allocator, std::move(handler))->start(error);
   } else {
