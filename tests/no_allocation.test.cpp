@@ -384,6 +384,52 @@ TEMPLATE_TEST_CASE("an operation with a callback takes one block from its alloca
   check_that_a_callback_costs_one_block<TestType>(depth);
 }
 
+namespace {
+
+// A coroutine that Asio does not know.
+struct plain_coroutine {
+  struct promise_type {
+    plain_coroutine get_return_object() noexcept { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() noexcept {}
+    void unhandled_exception() noexcept { std::terminate(); }
+  };
+};
+
+template <class Executor>
+plain_coroutine use_in_plain_coroutine(async_resource<Executor, tally> resource, int times, long& allocations,
+                                       std::shared_ptr<testing::event> done) {
+  const auto use = [](tally& t) { return ++t.hits; };
+  for (int i = 0; i < times; ++i) co_await resource.async_invoke(use);
+  allocation_counter::start();
+  for (int i = 0; i < times; ++i) co_await resource.async_invoke(use);
+  allocations = allocation_counter::stop();
+  done->set();
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("an operation awaited in a coroutine that Asio does not know allocates nothing",
+                   "[async_resource][no_allocation]", io_1, io_4, pool_1, pool_4) {
+  if (!allocation_counter::works) SKIP("there is no way here to see what is allocated");
+  constexpr int times = 1'000;
+  TestType home;
+  long concrete = -1, erased = -1;
+  for (const bool is_erased : {false, true}) {
+    const auto done = std::make_shared<testing::event>();
+    if (is_erased)
+      use_in_plain_coroutine(async_resource<asio::any_io_executor, tally>(home.context()), times, erased, done);
+    else
+      use_in_plain_coroutine(asyncres::make_async_resource<tally>(home.context()), times, concrete, done);
+    REQUIRE(done->wait());
+  }
+  home.join();
+  const long allowed = TestType::threads > 1 ? times / 2 : 0;  // By the strand: see allowance().
+  CHECK(concrete <= allowed);
+  CHECK(erased <= allowed);
+}
+
 TEMPLATE_TEST_CASE("an operation that a thread blocks on allocates nothing", "[async_resource][no_allocation]", io_1,
                    io_4, pool_1, pool_4) {
   if (!allocation_counter::works) SKIP("there is no way here to see what is allocated");

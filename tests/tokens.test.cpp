@@ -341,3 +341,39 @@ TEMPLATE_TEST_CASE("an operation can be awaited in a coroutine that Asio does no
   CHECK(thrown);
   CHECK(on_inner);
 }
+
+namespace {
+
+plain_coroutine await_one(counter resource, testing::event& done, std::error_code& error) {
+  try {
+    co_await resource.async_invoke(hit);
+  } catch (const std::system_error& e) {
+    error = e.code();
+  }
+  done.set();
+}
+
+}  // namespace
+
+TEST_CASE("a coroutine that Asio does not know is resumed although home has been shut down",
+          "[async_resource][tokens]") {
+  testing::event done;
+  std::error_code error;
+  testing::pool_1 home;
+  const counter resource(home.context());
+  home.shut_down();
+  await_one(resource, done, error);
+  REQUIRE(done.wait());
+  CHECK(error == asyncres::errc::closed);
+}
+
+TEST_CASE("an operation that is awaited keeps home at work, also for a coroutine that Asio does not know",
+          "[async_resource][tokens]") {
+  asio::io_context home;
+  testing::event done;
+  std::error_code error = asyncres::errc::closed;
+  await_one(counter(home.get_executor()), done, error = {});
+  home.run();
+  CHECK(done.wait());
+  CHECK(!error);
+}

@@ -20,6 +20,7 @@
 #include <async_resource/detail/home_place.hpp>
 #include <async_resource/detail/invoke.hpp>
 #include <async_resource/detail/operation.hpp>
+#include <async_resource/detail/resumption.hpp>
 #include <async_resource/detail/tenant.hpp>
 #include <async_resource/observer.hpp>
 #include <async_resource/options.hpp>

@@ -38,7 +38,8 @@ class awaitable_async_op<
     frame_->after_suspend(
         [](void* self) {
           auto& op = *static_cast<awaitable_async_op*>(self);
-          op.invocation_.start(handler_type(op.frame_->detach_thread(), op.result_));
+          std::optional<asyncres::detail::context_pin> not_pinned;
+          op.invocation_.start(handler_type(op.frame_->detach_thread(), op.result_), not_pinned);
         },
         this);
   }

@@ -6,11 +6,13 @@
 #define ASYNC_RESOURCE_DETAIL_IN_FRAME_HPP
 
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/closing.hpp>
+#include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/homebound_service.hpp>
 #include <async_resource/detail/invocation.hpp>
@@ -20,10 +22,11 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
-// An invocation in the frame of the asio::awaitable that awaits it. Its handler owns that frame: whoever destroys or
-// calls the handler may have destroyed this.
+// An invocation in the frame of the coroutine that awaits it. Its handler owns that frame, or resumes it: whoever destroys
+// or calls the handler may have destroyed this.
 //
-// co_spawn keeps the coroutine's executor at work for as long as the coroutine is there.
+// The handler sees to it that its executor is kept at work: that of an asio::awaitable by way of co_spawn, for as long as
+// the coroutine is there.
 template <class Home, class Function, class Outcome, class Handler>
 class in_frame final : public invocation<in_frame<Home, Function, Outcome, Handler>, Home, Function, Outcome, Handler> {
   using base = invocation<in_frame, Home, Function, Outcome, Handler>;
@@ -36,7 +39,8 @@ class in_frame final : public invocation<in_frame<Home, Function, Outcome, Handl
 
   // With the coroutine suspended. What the executor of home throws is the operation's result. So is the lack of memory for
   // the service of a context that is new here; then the coroutine goes on at once.
-  void start(Handler&& handler) {
+  // Home's context may be pinned.
+  void start(Handler&& handler, std::optional<context_pin>& home_pin) {
     try {
       base::set_handler(std::move(handler), way_back_to(handler.get_executor()));
     } catch (...) {
@@ -44,7 +48,6 @@ class in_frame final : public invocation<in_frame<Home, Function, Outcome, Handl
     }
     if (const std::error_code refused = base::admit()) return base::reject(refused);
     try {
-      std::optional<context_pin> home_pin;
       base::submit(home_pin);
     } catch (...) {
       base::fail_with_current_exception();
