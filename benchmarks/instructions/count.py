@@ -29,12 +29,12 @@ def skip(why):
     sys.exit(SKIPPED)
 
 
-def instructions(valgrind, program, times):
-    done = subprocess.run([valgrind, '--tool=callgrind', '--callgrind-out-file=/dev/null', program, str(times)],
+def instructions(valgrind, command, times):
+    done = subprocess.run([valgrind, '--tool=callgrind', '--callgrind-out-file=/dev/null', *command, str(times)],
                           capture_output=True, text=True, check=False)
     collected = re.search(r'Collected\s*:\s*(\d+)', done.stderr)
     if done.returncode != 0 or not collected:
-        sys.exit(f'{program} {times} failed under valgrind:\n{done.stderr}')
+        sys.exit(f'{" ".join(command)} {times} failed under valgrind:\n{done.stderr}')
     return int(collected[1])
 
 
@@ -55,7 +55,7 @@ def main():
         if build != baseline['build']:
             skip(f'recorded with {baseline["build"]}, this is {build}')
 
-    once, twice = (instructions(valgrind, arguments.program, times) for times in (TIMES, 2 * TIMES))
+    once, twice = (instructions(valgrind, [arguments.program], times) for times in (TIMES, 2 * TIMES))
     each = (twice - once) / (COROUTINES * TIMES)
     if arguments.record:
         with open(arguments.baseline, 'w', encoding='utf-8') as out:

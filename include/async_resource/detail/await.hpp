@@ -6,9 +6,11 @@
 #define ASYNC_RESOURCE_DETAIL_AWAIT_HPP
 
 #include <coroutine>
+#include <optional>
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/invoke.hpp>
 #include <async_resource/detail/operation.hpp>
