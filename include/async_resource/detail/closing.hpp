@@ -50,6 +50,12 @@ std::error_code admission([[maybe_unused]] Home& home) noexcept {
     return home.admit();
 }
 
+// It will not be, after all.
+template <class Function, class Home>
+void take_back_admission([[maybe_unused]] Home& home) noexcept {
+  if constexpr (!is_closing<Function>) home.give_back_place();
+}
+
 // What is done as the last thing before an operation is submitted, when nothing can fail any more.
 template <class Function, class Home, class Id>
 void announce(Home& home, home_task& task, [[maybe_unused]] const Id& id, [[maybe_unused]] close_mode mode) noexcept {

@@ -105,7 +105,8 @@ class completion : public context_member {
   void leave_strand() {
     const bool alive = static_cast<bool>(context_pin(registry_, *this));  // Not pinned: the handler may run right here.
     if (!alive) return forget();
-    asio::prefer(*work_, asio::execution::blocking.never).execute(delivery(*this));
+    const auto executor = asio::prefer(*work_, asio::execution::blocking.never);  // A copy: this may go meanwhile.
+    executor.execute(delivery(*this));
   }
 
   void fallback_gone() noexcept { give_up(); }

@@ -81,8 +81,8 @@ class enrolled_invocation final : public any_operation,
     this->deliver();
   }
 
-  parts take_apart() noexcept override {
-    return {this, errand_type::make_orphan(*home_, *this->function_, id_, stamp())};
+  parts take_apart(bool to_be_called) noexcept override {
+    return {this, errand_type::make_remainder(*home_, *this->function_, id_, stamp(), to_be_called)};
   }
   void refuse(std::error_code error, std::optional<context_pin>&) noexcept override {
     if constexpr (!is_closing<Function>) home_->note_refused(id_, error);
@@ -120,13 +120,18 @@ class enrolled_invocation final : public any_operation,
   void submit(home_ref<Home> home, std::optional<context_pin>& home_pin) {
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = this->cancellation_slot(); slot.is_connected()) {
-        if (!send_errand<Outcome>(home, this->function_, *this, id_, nullptr, nullptr, slot, home_pin))
-          reject(errc::closed);
+        if (!send_errand<Outcome>(home, this->function_, *this, id_, nullptr, nullptr, slot, home_pin)) turn_back();
         return;
       }
     announce<Function>(*home, *this, id_, mode_of(*this->function_));
-    if (!home->submit(*this, home_pin)) return reject(errc::closed);
+    if (!home->submit(*this, home_pin)) return turn_back();
     if (const auto limit = home->wait_limit()) limit->arm();
+  }
+
+  // Home has been shut down meanwhile.
+  void turn_back() noexcept {
+    take_back_admission<Function>(*home_);
+    reject(errc::closed);
   }
 
   void take(Outcome&& outcome) noexcept {

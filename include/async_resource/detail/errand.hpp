@@ -30,9 +30,8 @@ namespace detail {
 //
 //   queued --> running --> over      home: calls the function; the operation gets its result
 //   queued --> over                  home: refuses it
-//   queued --> taken                 who cancels: the operation is theirs, and the function only destroyed
-//   queued --> orphaned              an eviction, or the expiry: the same, but then the function is run, for nobody, unless
-//                                    home refuses it
+//   queued --> taken                 who cancels, or the expiry: the operation is theirs, and the function only destroyed
+//   queued --> orphaned              an eviction: the same, but then the function is run, for nobody, unless home refuses it
 //   running --> asking --> running   who cancels: the function is asked to give up, and home waits for that
 //
 // Ordering: each change of hands releases what was done to the operation, and acquires what others did.
@@ -53,12 +52,14 @@ class errand : public home_task {
   }
 
   void fail(std::error_code error, home_base* draining) noexcept override {
-    if (dispose_of_function(draining, try_leave_queue(state::over), error)) operation_->end(error, draining);
+    const bool mine = try_leave_queue(state::over);
+    const bool ends_here = mine || state_.load(std::memory_order_relaxed) == state::orphaned;
+    if (dispose_of_function(draining, mine, ends_here ? error : std::error_code())) operation_->end(error, draining);
     release();
   }
 
-  parts take_apart() noexcept override {
-    if (!try_leave_queue(state::orphaned)) return {nullptr, this};
+  parts take_apart(bool to_be_called) noexcept override {
+    if (!try_leave_queue(to_be_called ? state::orphaned : state::taken)) return {nullptr, this};
     origin_ = nullptr;
     return {operation_, this};
   }
@@ -119,7 +120,10 @@ class errand : public home_task {
     origin_ = origin;
   }
   // In the place of an operation that has been taken out of the queue; with one owner.
-  explicit errand(const task_stamp& stamp) noexcept : state_(state::orphaned), owners_(1) { set_stamp(stamp); }
+  errand(const task_stamp& stamp, bool to_be_called) noexcept
+      : state_(to_be_called ? state::orphaned : state::taken), owners_(1) {
+    set_stamp(stamp);
+  }
   virtual ~errand() = default;
 
   virtual void run_function(home_base& home) noexcept = 0;
@@ -147,11 +151,11 @@ class errand : public home_task {
     return state_.compare_exchange_weak(seen, to, std::memory_order_acq_rel, std::memory_order_relaxed);
   }
 
-  // False if the operation is another's, or has been taken away meanwhile.
+  // An error is noted. False if the operation is another's, or has been taken away meanwhile.
   bool dispose_of_function(home_base* draining, bool mine, std::error_code error = {}) noexcept {
     if (draining) draining->stage().enter(*this);
     destroy_function();
-    if (mine && error) note_refused(error);
+    if (error) note_refused(error);
     return (!draining || draining->stage().leave(*this)) && mine;
   }
 
@@ -176,9 +180,10 @@ class function_errand final : public errand {
       : errand(operation, origin, std::move(registry)), home_(&home), function_(std::move(function)), id_(id) {}
 
   // Null if there is no memory for it, or moving the function throws.
-  static home_task* make_orphan(Home& home, Function& function, const id_type& id, const task_stamp& stamp) noexcept {
+  static home_task* make_remainder(Home& home, Function& function, const id_type& id, const task_stamp& stamp,
+                                   bool to_be_called) noexcept {
     try {
-      return new function_errand(home, function, id, stamp);
+      return new function_errand(home, function, id, stamp, to_be_called);
     } catch (...) {
       return nullptr;
     }
@@ -196,8 +201,8 @@ class function_errand final : public errand {
   }
 
  private:
-  function_errand(Home& home, Function& function, const id_type& id, const task_stamp& stamp)
-      : errand(stamp), home_(&home), function_(std::move(function)), id_(id) {}
+  function_errand(Home& home, Function& function, const id_type& id, const task_stamp& stamp, bool to_be_called)
+      : errand(stamp, to_be_called), home_(&home), function_(std::move(function)), id_(id) {}
 
   void run_function([[maybe_unused]] home_base& home) noexcept override {
     if constexpr (!is_closing<Function>) {

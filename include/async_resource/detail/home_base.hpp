@@ -251,8 +251,9 @@ class home_base : public context_member, public wait_graph::node {
     const wait_graph::visit here(*this);
     stage_.begin_visit();
     for (visit_budget budget(options_);;) {
-      if (none_pending()) take_mail();
-      if (none_pending()) {
+      take_up_overdue();
+      if (pending_.empty()) take_mail();
+      if (pending_.empty()) {
         if (!mailbox_.try_idle()) continue;
         return end_visit(1);
       }
@@ -347,9 +348,16 @@ class home_base : public context_member, public wait_graph::node {
     pending_.append(std::move(mail));
   }
 
-  bool none_pending() const noexcept { return pending_.empty() && overdue_.empty(); }
+  // What the expiry has been through comes first again.
+  void take_up_overdue() noexcept {
+    if (overdue_.empty()) [[likely]]
+      return;
+    overdue_.append(std::move(pending_));
+    pending_ = std::move(overdue_);
+  }
+
   home_task& pop() noexcept {
-    home_task& task = (overdue_.empty() ? pending_ : overdue_).pop();
+    home_task& task = pending_.pop();
     if (task.is_operation()) leave_queue();
     return task;
   }
@@ -387,7 +395,7 @@ class home_base : public context_member, public wait_graph::node {
       if (task.is_operation() && now < deadline_of(task)) return deadline_of(task);
       pending_.pop();
       home_task::parts parts{nullptr, &task};
-      if (task.is_operation() && task.pin_origin(overdue.pin)) parts = task.take_apart();
+      if (task.is_operation() && task.pin_origin(overdue.pin)) parts = task.take_apart(false);
       overdue.operation = parts.operation;
       if (parts.remainder)
         overdue_.push_back(*parts.remainder);
@@ -435,9 +443,10 @@ class home_base : public context_member, public wait_graph::node {
   // for something to be done at home. False: the task is not in the queue any more.
   bool take_back(const home_task& task, bool dropped) noexcept {
     stage_.begin_visit();
+    take_up_overdue();
     bool found = false;
     const auto fail_others = [&](task_list list) {
-      for (accept(std::move(list)); !none_pending();)
+      for (accept(std::move(list)); !pending_.empty();)
         if (home_task& next = pop(); &next == &task)
           found = true;
         else
@@ -462,9 +471,10 @@ class home_base : public context_member, public wait_graph::node {
   bool abandon_queue(const home_task* except) noexcept {
     bool found = false;
     stage_.begin_visit();
+    take_up_overdue();
     accept(mailbox_.close());
     pending_.append(std::move(parked_));
-    while (!none_pending())
+    while (!pending_.empty())
       if (home_task& next = pop(); &next == except)
         found = true;
       else
@@ -481,7 +491,7 @@ class home_base : public context_member, public wait_graph::node {
         orphans.push_back(*operation);
       }
     take_mail();
-    overdue_ = without(origin, std::move(overdue_), orphans);
+    take_up_overdue();
     pending_ = without(origin, std::move(pending_), orphans);
     parked_ = without(origin, std::move(parked_), orphans);
   }
@@ -491,7 +501,7 @@ class home_base : public context_member, public wait_graph::node {
     while (!queue.empty()) {
       home_task& task = queue.pop();
       home_task::parts parts{nullptr, &task};
-      if (task.origin() == &origin) parts = task.take_apart();
+      if (task.origin() == &origin) parts = task.take_apart(true);
       if (parts.operation) orphans.push_back(*parts.operation);
       if (parts.remainder)
         rest.push_back(*parts.remainder);
@@ -530,7 +540,7 @@ class home_base : public context_member, public wait_graph::node {
   // For the drain.
   alignas(cache_line) drain_stage stage_;
   task_list pending_;  // Taken from the mailbox and not yet run.
-  task_list overdue_;  // Before those: what the expiry has been through.
+  task_list overdue_;  // Before those: what the expiry has been through, while nobody else looks.
   std::size_t returned_owners_ = 0;
   gate gate_ = gate::open;
   bool unchecked_;  // An operation is refused only if there was a cancellation.

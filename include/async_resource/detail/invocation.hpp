@@ -71,9 +71,9 @@ class invocation : public operation_task {
       end(error, draining);
   }
 
-  parts take_apart() noexcept final {
+  parts take_apart(bool to_be_called) noexcept final {
     // What is left of the function here is dropped with the rest.
-    return {this, errand_type::make_orphan(*home_, *function_, id_, stamp())};
+    return {this, errand_type::make_remainder(*home_, *function_, id_, stamp(), to_be_called)};
   }
   any_operation* take_running() noexcept final { return this; }
   bool pin_origin(std::optional<context_pin>& pin) const noexcept final {
@@ -178,13 +178,13 @@ class invocation : public operation_task {
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = asio::get_associated_cancellation_slot(*handler_); slot.is_connected()) {
         if (!send_errand<Outcome>(home_, function_, *this, id_, origin_, origin_registry(), slot, home_pin))
-          reject(errc::closed);
+          turn_back();
         return;
       }
     Home& home = *home_;
     const auto limit = home.wait_limit();
     announce<Function>(home, *this, id_, mode_of(*function_));
-    if (!home.submit(*this, home_pin)) return reject(errc::closed);
+    if (!home.submit(*this, home_pin)) return turn_back();
     if (limit) limit->arm();
   }
 
@@ -208,6 +208,12 @@ class invocation : public operation_task {
 
   Storage& storage() noexcept { return static_cast<Storage&>(*this); }
   const Storage& storage() const noexcept { return static_cast<const Storage&>(*this); }
+
+  // Home has been shut down meanwhile.
+  void turn_back() noexcept {
+    take_back_admission<Function>(*home_);
+    reject(errc::closed);
+  }
 
   static void note_refused([[maybe_unused]] Home& home,
                            [[maybe_unused]] const operation_id<typename Home::observer_type>& id,
@@ -293,12 +299,12 @@ class invocation : public operation_task {
   void submit_orphaned() noexcept {
     const home_ref<Home> home = home_;
     announce<Function>(*home, *this, id_, mode_of(*function_));
-    home_task* const function = take_apart().remainder;
+    home_task* const function = take_apart(true).remainder;
     drop();
     if (function)
       send_home(*home, *function);
-    else if constexpr (!is_closing<Function>)
-      home->give_back_place();
+    else
+      take_back_admission<Function>(*home);
   }
 
   static void send_home(Home& home, home_task& left) noexcept {

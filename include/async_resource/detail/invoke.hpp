@@ -61,7 +61,7 @@ class initiate_invoke {
     std::optional<context_pin> pin;
     if (home.pin(pin))
       task = make_block<task_type>(allocator, std::move(home_), std::move(function_), std::move(local));
-    (void)std::exchange(place.home, {});
+    if (task) (void)std::exchange(place.home, {});
     if (!task) return reject(home, std::move(local), errc::closed);
     if (refused) return task->reject(refused);
     task->start(pin);
@@ -86,7 +86,12 @@ class initiate_invoke {
   void reject(Home& home, Handler handler, std::error_code error) {
     [[maybe_unused]] const Function unused = std::move(function_);
     if constexpr (!is_closing<Function>) home.note_turned_away({});
-    refuse<outcome_type>(std::move(handler), as_refusal<Function>(error));
+    const std::error_code reason = as_refusal<Function>(error);
+    if constexpr (has_immediate_executor<Handler> && !is_waited_for<Handler, executor_type>) {
+      std::optional<context_pin> pin;
+      if (home.pin(pin)) return refuse_at_once<outcome_type>(std::move(handler), reason, home.inner_executor(), pin);
+    }
+    refuse<outcome_type>(std::move(handler), reason);
   }
 
   home_ref<Home> home_;

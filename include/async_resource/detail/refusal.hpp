@@ -5,6 +5,7 @@
 #ifndef ASYNC_RESOURCE_DETAIL_REFUSAL_HPP
 #define ASYNC_RESOURCE_DETAIL_REFUSAL_HPP
 
+#include <optional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -12,6 +13,7 @@
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/block.hpp>
 #include <async_resource/detail/completion.hpp>
+#include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/waking_executor.hpp>
 
 namespace asyncres {
@@ -51,6 +53,15 @@ inline constexpr bool has_immediate_executor =
     !std::is_same_v<asio::associated_immediate_executor_t<Handler, asio::system_executor>,
                     asio::associated_immediate_executor_t<void (*)(), asio::system_executor>>;
 
+// Completes an operation through the handler's immediate executor. Some handlers, being type-erased, can only say when they
+// are asked whether they have one: then it is `fallback`, whose context is pinned, and is not any more when it is called.
+template <class Outcome, class Handler, class Executor>
+void refuse_at_once(Handler handler, std::error_code error, const Executor& fallback, std::optional<context_pin>& pin) {
+  const auto executor = asio::get_associated_immediate_executor(handler, fallback);
+  pin.reset();
+  asio::dispatch(executor, refusal<Handler, Outcome>{std::move(handler), Outcome(error)});
+}
+
 // Completes an operation that its home never took: where it is, if the thread waits for it; through the handler's immediate executor if it has one; else, home
 // being gone and its executor of no use, its associated executor, else a system thread.
 template <class Outcome, class Handler>
@@ -61,8 +72,8 @@ void refuse(Handler handler, std::error_code error) {
     const auto allocator = asio::get_associated_allocator(handler);
     make_block<refused_task<Handler, Outcome>>(allocator, std::move(handler))->start(error);
   } else {
-    const auto executor = asio::get_associated_immediate_executor(handler, asio::system_executor());
-    asio::dispatch(executor, refusal<Handler, Outcome>{std::move(handler), Outcome(error)});
+    std::optional<context_pin> none;
+    refuse_at_once<Outcome>(std::move(handler), error, asio::system_executor(), none);
   }
 }
 

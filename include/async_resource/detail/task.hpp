@@ -49,12 +49,13 @@ class home_task : public task_link {
   homebound* origin() const noexcept { return origin_; }
 
   // In the queue: gives the operation, which is then the caller's, and what takes its place, should there be something: the
-  // function, since that belongs to home. No operation: that has been taken already. A lock is held.
+  // function, since that belongs to home, where it is still to be called, or only to be destroyed. No operation: that has
+  // been taken already. A lock is held.
   struct parts {
     any_operation* operation;
     home_task* remainder;
   };
-  virtual parts take_apart() noexcept { return {nullptr, this}; }
+  virtual parts take_apart([[maybe_unused]] bool to_be_called) noexcept { return {nullptr, this}; }
   // While it runs, likewise: then there is no remainder.
   virtual any_operation* take_running() noexcept { return nullptr; }
   // Keeps the context from being shut down to which the operation, once taken, is to be sent. False: it is being.
