@@ -16,6 +16,8 @@
 #include <async_resource/home_ptr.hpp>
 #include <async_resource/observer.hpp>
 #include <async_resource/options.hpp>
+#include <async_resource/tokens/block.hpp>
+#include <async_resource/tokens/completion_token_transform.hpp>
 #include <async_resource/version.hpp>
 
 #endif  // ASYNC_RESOURCE_HPP

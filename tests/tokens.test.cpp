@@ -177,8 +177,10 @@ TEMPLATE_TEST_CASE("use_promise and any_completion_handler take an operation", "
   std::atomic<int> sum{0};
   asio::any_completion_handler<void(std::exception_ptr, int)> erased = [&](std::exception_ptr, int n) { sum += n; };
   resource.async_invoke(hit, std::move(erased));
-  auto promise = resource.async_invoke(hit, asio::experimental::use_promise);
+  asio::io_context here;  // A promise must not be asked while it is kept.
+  auto promise = resource.async_invoke(hit, asio::bind_executor(here, asio::experimental::use_promise));
   std::move(promise)([&](std::exception_ptr, int n) { sum += n; });
+  here.run();
   home.join();
   CHECK(sum == 1 + 2);
 }

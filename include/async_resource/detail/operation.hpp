@@ -46,6 +46,10 @@ class [[nodiscard]] operation {
   Initiation initiation_;
 };
 
+// What an operation may tell first: how it ended.
+template <class T>
+inline constexpr bool is_disposition = std::is_same_v<T, std::error_code> || std::is_same_v<T, std::exception_ptr>;
+
 template <class... Results>
 struct await_result {
   using type = std::tuple<Results...>;

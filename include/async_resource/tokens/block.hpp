@@ -68,9 +68,6 @@ inline constexpr block_t block{};
 
 namespace detail {
 
-template <class T>
-inline constexpr bool is_disposition = std::is_same_v<T, std::error_code> || std::is_same_v<T, std::exception_ptr>;
-
 // Where the results begin among what an operation completes with, and what they come to.
 template <class... Args>
 struct results_in {

@@ -1,0 +1,9 @@
+// expect: nodiscard
+
+#include <async_resource/tokens/completion_token_transform.hpp>
+
+#include <asio.hpp>
+
+int main() {
+  asyncres::completion_token_transform<void(int)>(asio::deferred, [](void*, auto) {});
+}
