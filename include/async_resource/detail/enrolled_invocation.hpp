@@ -120,18 +120,13 @@ class enrolled_invocation final : public any_operation,
   void submit(home_ref<Home> home, std::optional<context_pin>& home_pin) {
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = this->cancellation_slot(); slot.is_connected()) {
-        if (!send_errand<Outcome>(home, this->function_, *this, id_, nullptr, nullptr, slot, home_pin)) turn_back();
+        if (!send_errand<Outcome>(home, this->function_, *this, id_, nullptr, nullptr, slot, home_pin))
+          reject(errc::closed);
         return;
       }
     announce<Function>(*home, *this, id_, mode_of(*this->function_));
-    if (!home->submit(*this, home_pin)) return turn_back();
+    if (!home->submit(*this, home_pin)) return reject(errc::closed);
     if (const auto limit = home->wait_limit()) limit->arm();
-  }
-
-  // Home has been shut down meanwhile.
-  void turn_back() noexcept {
-    take_back_admission<Function>(*home_);
-    reject(errc::closed);
   }
 
   void take(Outcome&& outcome) noexcept {

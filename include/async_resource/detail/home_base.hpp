@@ -83,7 +83,9 @@ class home_base : public context_member, public wait_graph::node {
     if (mailbox_.try_push(task)) return true;
     add_owner();  // Before the push: a shutdown may take the task at once, and its owner with it.
     switch (mailbox_.push(task)) {
-      case mailbox::pushed::refused: return release_owners(1), false;
+      case mailbox::pushed::refused:
+        if (task.is_operation()) give_back_place();
+        return release_owners(1), false;
       case mailbox::pushed::queued: return release_owners(1), true;
       case mailbox::pushed::first: break;
     }

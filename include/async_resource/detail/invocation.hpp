@@ -178,13 +178,13 @@ class invocation : public operation_task {
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = asio::get_associated_cancellation_slot(*handler_); slot.is_connected()) {
         if (!send_errand<Outcome>(home_, function_, *this, id_, origin_, origin_registry(), slot, home_pin))
-          turn_back();
+          reject(errc::closed);
         return;
       }
     Home& home = *home_;
     const auto limit = home.wait_limit();
     announce<Function>(home, *this, id_, mode_of(*function_));
-    if (!home.submit(*this, home_pin)) return turn_back();
+    if (!home.submit(*this, home_pin)) return reject(errc::closed);
     if (limit) limit->arm();
   }
 
@@ -208,12 +208,6 @@ class invocation : public operation_task {
 
   Storage& storage() noexcept { return static_cast<Storage&>(*this); }
   const Storage& storage() const noexcept { return static_cast<const Storage&>(*this); }
-
-  // Home has been shut down meanwhile.
-  void turn_back() noexcept {
-    take_back_admission<Function>(*home_);
-    reject(errc::closed);
-  }
 
   static void note_refused([[maybe_unused]] Home& home,
                            [[maybe_unused]] const operation_id<typename Home::observer_type>& id,
