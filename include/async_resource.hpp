@@ -14,6 +14,7 @@
 #include <async_resource/error.hpp>
 #include <async_resource/framing.hpp>
 #include <async_resource/home_ptr.hpp>
+#include <async_resource/lease.hpp>
 #include <async_resource/observer.hpp>
 #include <async_resource/options.hpp>
 #include <async_resource/tokens/block.hpp>

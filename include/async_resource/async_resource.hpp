@@ -19,9 +19,11 @@
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_place.hpp>
 #include <async_resource/detail/invoke.hpp>
+#include <async_resource/detail/lease_hold.hpp>
 #include <async_resource/detail/operation.hpp>
 #include <async_resource/detail/resumption.hpp>
 #include <async_resource/detail/tenant.hpp>
+#include <async_resource/lease.hpp>
 #include <async_resource/observer.hpp>
 #include <async_resource/options.hpp>
 
@@ -196,11 +198,34 @@ class async_resource {
     }
   }
 
+  /// Have the resource for oneself, across any number of operations.
+  /**
+   * Initiating function: returns at once. Completes when all that was submitted before has run, with a lease: as long as that
+   * is held, nobody else's functions run. See `lease`.
+   *
+   * As async_invoke() in all other respects: it can be cancelled while it waits, and is an operation like others to
+   * `resource_options` and stats(). If nobody receives the lease, it ends.
+   *
+   * @param token The completion token; as for async_invoke().
+   *
+   * @par Completion Signature
+   * `void(std::exception_ptr, lease<Executor, Resource, Observer>)`
+   */
+  template <class Token = detail::default_token_t<Executor>>
+  auto async_lease(Token&& token = Token()) const {
+    using lease_type = lease<Executor, Resource, Observer>;
+    using function = detail::leasing<lease_type, home_type>;
+    using initiation = detail::initiate_invoke<home_type, function>;
+    return detail::initiate<void(std::exception_ptr, lease_type)>(
+        initiation(home_, function{detail::lease_owner<home_type>(new detail::lease_hold<home_type>(home_))}),
+        std::forward<Token>(token));
+  }
+
   /// Close the resource, for every handle to it.
   /**
    * Initiating function: returns at once. Operations initiated from now on complete with `errc::closed`; those already
-   * queued run or are cancelled, as `mode` says. Completes when they are through, every home_ptr has gone, and the resource
-   * has been destroyed, at home. May be called more than once: every call completes then, with success. The last handle
+   * queued run or are cancelled, as `mode` says. Completes when they are through, every lease has ended, every home_ptr has
+   * gone, and the resource has been destroyed, at home. May be called more than once: every call completes then, with success. The last handle
    * dropped without it destroys the resource as well, but does not tell when.
    *
    * @param mode  What becomes of operations that are queued; see close_mode.

@@ -38,6 +38,9 @@ namespace adl {
 
 void interrupt() = delete;
 void finish_interrupt() = delete;
+void enter_batch() = delete;
+void leave_batch() = delete;
+void rollback() = delete;
 
 template <class Resource>
 concept has_interrupt = requires(Resource& resource) {
@@ -48,6 +51,16 @@ concept has_finish_interrupt = requires(Resource& resource) {
   finish_interrupt(resource);
 };
 
+template <class Resource>
+concept has_batches = requires(Resource& resource) {
+  enter_batch(resource);
+  leave_batch(resource);
+};
+template <class Resource>
+concept has_rollback = requires(Resource& resource) {
+  rollback(resource);
+};
+
 template <has_interrupt Resource>
 void call_interrupt(Resource& resource) {
   interrupt(resource);
@@ -55,6 +68,18 @@ void call_interrupt(Resource& resource) {
 template <has_finish_interrupt Resource>
 void call_finish_interrupt(Resource& resource) {
   finish_interrupt(resource);
+}
+template <has_batches Resource>
+void call_enter_batch(Resource& resource) {
+  enter_batch(resource);
+}
+template <has_batches Resource>
+void call_leave_batch(Resource& resource) {
+  leave_batch(resource);
+}
+template <has_rollback Resource>
+void call_rollback(Resource& resource) {
+  rollback(resource);
 }
 
 }  // namespace adl
@@ -178,6 +203,23 @@ concept interruptible = detail::adl::has_interrupt<Resource>;
  */
 template <class Resource>
 concept finishes_interrupts = interruptible<Resource> && detail::adl::has_finish_interrupt<Resource>;
+
+/// A resource with `enter_batch(Resource&)` and `leave_batch(Resource&)`, found by argument-dependent lookup.
+/**
+ * Called at home around the functions of one visit, as many as `resource_options::quantum` allows: for what is dear to begin
+ * and to end, like a transaction. The operations complete when leave_batch() has returned; if it throws, those that had
+ * succeeded fail with that. What enter_batch() throws is the failure of the function that the batch was begun for, which
+ * is not called. A batch also ends before the resource is made anew. Functions of a lease run outside of batches.
+ */
+template <class Resource>
+concept has_batches = detail::adl::has_batches<Resource>;
+
+/// A resource with `rollback(Resource&)`, found by argument-dependent lookup.
+/**
+ * Called at home when a lease ends that was not committed. Must not throw.
+ */
+template <class Resource>
+concept rolls_back = detail::adl::has_rollback<Resource>;
 
 }  // namespace v0
 }  // namespace asyncres

@@ -37,7 +37,9 @@ class home_object final : public home_task {
  public:
   template <class... Args>
   explicit home_object(home_ref<home_base> home, Args&&... args)
-      : home_(std::move(home)), object_(std::forward<Args>(args)...) {}
+      : home_(std::move(home)), object_(std::forward<Args>(args)...) {
+    set_stamp({0, task_stamp::anytime, {}});
+  }
 
   T& object() noexcept { return object_; }
 

@@ -5,8 +5,12 @@
 #ifndef ASYNC_RESOURCE_DETAIL_CLOSING_HPP
 #define ASYNC_RESOURCE_DETAIL_CLOSING_HPP
 
+#include <concepts>
+#include <cstdint>
+#include <functional>
 #include <system_error>
 #include <type_traits>
+#include <utility>
 
 #include <async_resource/concepts.hpp>
 #include <async_resource/detail/outcome.hpp>
@@ -33,37 +37,66 @@ std::error_code as_refusal(std::error_code error) noexcept {
   return is_closing<Function> && error == errc::closed ? std::error_code() : error;
 }
 
+// A function that belongs to a lease, and so goes ahead of the queue.
 template <class Function>
-close_mode mode_of([[maybe_unused]] const Function& function) noexcept {
+struct leased {
+  Function function;
+  std::uint32_t lease;
+
+  template <class... Args>
+    requires(std::invocable<Function, Args...>)
+  decltype(auto) operator()(Args&&... args) {
+    return std::invoke(std::move(function), std::forward<Args>(args)...);
+  }
+};
+
+template <class Function>
+inline constexpr bool is_leased = false;
+template <class Function>
+inline constexpr bool is_leased<leased<Function>> = true;
+
+// How an operation is to be submitted: what its function says, which may have gone by then.
+struct terms {
+  close_mode mode{};
+  std::uint32_t lease = 0;
+};
+
+template <class Function>
+terms terms_of([[maybe_unused]] const Function& function) noexcept {
   if constexpr (is_closing<Function>)
-    return function.mode;
+    return {function.mode};
+  else if constexpr (is_leased<Function>)
+    return {{}, function.lease};
   else
     return {};
 }
 
-// Whether an operation may be queued: see home_base::admit.
+// Whether an operation may be queued: see home_base::admit. What is a lease's needs no place.
+template <class Function>
+inline constexpr bool needs_admission = !is_closing<Function> && !is_leased<Function>;
+
 template <class Function, class Home>
 std::error_code admission([[maybe_unused]] Home& home) noexcept {
-  if constexpr (is_closing<Function>)
-    return {};
-  else
+  if constexpr (needs_admission<Function>)
     return home.admit();
+  else
+    return {};
 }
 
 // It will not be, after all.
 template <class Function, class Home>
 void take_back_admission([[maybe_unused]] Home& home) noexcept {
-  if constexpr (!is_closing<Function>) home.give_back_place();
+  if constexpr (needs_admission<Function>) home.give_back_place();
 }
 
 // What is done as the last thing before an operation is submitted, when nothing can fail any more.
 template <class Function, class Home, class Id>
-void announce(Home& home, home_task& task, [[maybe_unused]] const Id& id, [[maybe_unused]] close_mode mode) noexcept {
+void announce(Home& home, home_task& task, [[maybe_unused]] const Id& id, const terms& how) noexcept {
   if constexpr (is_closing<Function>) {
     home.begin_close();
-    if (mode == close_mode::cancel) home.cancel();
+    if (how.mode == close_mode::cancel) home.cancel();
   } else {
-    home.stamp(task, id);
+    home.stamp(task, id, how.lease);
   }
 }
 

@@ -56,12 +56,15 @@ class enrolled_invocation final : public any_operation,
       Outcome success;
       if (!home.wait_for_close(*this)) return_with(home, &success);
     } else {
-      const user_code now(&home);
-      if (disposing_) return destroy();
-      Outcome outcome;
-      home_->perform(std::move(*this->function_), outcome, stamp(), id_, no_errand);
-      this->function_.reset();
-      take(std::move(outcome));
+      {
+        const user_code now(&home);
+        if (disposing_) return destroy();
+        Outcome outcome;
+        home_->perform(std::move(*this->function_), outcome, stamp(), id_, no_errand);
+        this->function_.reset();
+        this->result().take(std::move(outcome));
+      }
+      come_back(home);
     }
   }
 
@@ -93,8 +96,16 @@ class enrolled_invocation final : public any_operation,
   }
 
   void return_with(home_base& home, void* outcome) noexcept override {
+    {
+      const user_code now(&home);
+      this->result().take(std::move(*static_cast<Outcome*>(outcome)));
+    }
+    come_back(home);
+  }
+  void end_batch(home_base& home, const std::exception_ptr& failure) noexcept override {
     const user_code now(&home);
-    take(std::move(*static_cast<Outcome*>(outcome)));
+    this->result().fail_with(failure);
+    leave_home();
   }
   void end(std::error_code error, home_base* draining) noexcept override {
     const user_code now(draining);
@@ -124,13 +135,19 @@ class enrolled_invocation final : public any_operation,
           reject(errc::closed);
         return;
       }
-    announce<Function>(*home, *this, id_, mode_of(*this->function_));
+    announce<Function>(*home, *this, id_, terms_of(*this->function_));
     if (!home->submit(*this, home_pin)) return reject(errc::closed);
     if (const auto limit = home->wait_limit()) limit->arm();
   }
 
-  void take(Outcome&& outcome) noexcept {
-    this->result().take(std::move(outcome));
+  // In the stage `draining`.
+  void come_back(home_base& home) noexcept {
+    if constexpr (has_batches<typename Home::resource_type>)
+      if (home.defer(*this)) return;
+    const user_code now(&home);
+    leave_home();
+  }
+  void leave_home() noexcept {
     if constexpr (Outcome::is_trivial) home_ = {};
     this->deliver();
   }

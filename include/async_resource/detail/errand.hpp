@@ -260,7 +260,7 @@ template <class Outcome, class Home, class Function, class Slot>
                                operation_id<typename Home::observer_type> id, homebound* origin,
                                std::shared_ptr<context_registry> registry, Slot slot,
                                std::optional<context_pin>& home_pin) {
-  const close_mode mode = mode_of(*function);
+  const terms how = terms_of(*function);
   errand* sent = nullptr;
   try {
     sent = new function_errand<Home, Function, Outcome>(*home, std::move(*function), operation, id, origin,
@@ -268,11 +268,11 @@ template <class Outcome, class Home, class Function, class Slot>
     function.reset();
     slot.template emplace<canceller>(*sent);
   } catch (...) {
-    if constexpr (!is_closing<Function>) home->give_back_place();
+    take_back_admission<Function>(*home);
     for (int owners = sent ? 2 : 0; owners > 0; --owners) sent->release();
     throw;
   }
-  announce<Function>(*home, *sent, id, mode);
+  announce<Function>(*home, *sent, id, how);
   bool refused = false;
   try {
     if (home->submit(*sent, home_pin)) {

@@ -81,7 +81,9 @@ class home final : public home_base {
   const Executor& inner_executor() const noexcept { return inner_executor_; }
 
   // Whether this thread may block until an operation is through; if so, it is about to.
-  bool may_be_waited_for() noexcept { return !is_here() && wait_graph::try_wait_for(*this); }
+  bool may_be_waited_for(bool leased) noexcept {
+    return !is_here() && (leased || !lease_is_this_threads()) && wait_graph::try_wait_for(*this);
+  }
 
   // At home, with the user's code allowed: calls a function. See tenant.
   template <class Function, class Outcome, class Errand>
@@ -92,12 +94,13 @@ class home final : public home_base {
       note_refused(id, asio::error::operation_aborted);
     if (tenant_.poisoned()) [[unlikely]]
       poison();
+    if constexpr (has_batches<Resource>) note_batch();
   }
 
   // By any thread, with the user's code allowed: an operation is about to be submitted; it will not be; it ended in the
   // queue, with that error.
-  void stamp(home_task& task, const operation_id<Observer>& id) noexcept {
-    home_base::stamp(task);
+  void stamp(home_task& task, const operation_id<Observer>& id, std::uint32_t lease) noexcept {
+    home_base::stamp(task, lease);
     tenant_.observed().queued(id);
   }
   void note_turned_away(const operation_id<Observer>& id) noexcept {
@@ -130,6 +133,9 @@ class home final : public home_base {
 
   std::exception_ptr failure() const { return tenant_.failure(); }
 
+  // At home, with the user's code allowed.
+  void roll_back() noexcept { tenant_.roll_back(); }
+
  private:
   ~home() = default;
 
@@ -152,6 +158,18 @@ class home final : public home_base {
   }
 
   void vacate() noexcept override { tenant_.vacate(); }
+
+  // A batch that was begun is open until the visit ends, or it has been ended for another reason.
+  void note_batch() noexcept {
+    if (tenant_.in_batch())
+      set_batch(batch::open);
+    else if (batch_now() == batch::open)
+      set_batch(batch::over);
+  }
+  std::exception_ptr leave_batch() noexcept override {
+    tenant_.leave_batch();
+    return tenant_.batch_failure();
+  }
 
   void keep_at_work() noexcept override {
     try {

@@ -10,10 +10,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -24,7 +26,9 @@
 #include <async_resource/detail/drain_stage.hpp>
 #include <async_resource/detail/drop_watch.hpp>
 #include <async_resource/detail/expiry.hpp>
+#include <async_resource/detail/home_queue.hpp>
 #include <async_resource/detail/mailbox.hpp>
+#include <async_resource/detail/places.hpp>
 #include <async_resource/detail/task.hpp>
 #include <async_resource/detail/wait_graph.hpp>
 #include <async_resource/error.hpp>
@@ -84,7 +88,7 @@ class home_base : public context_member, public wait_graph::node {
     add_owner();  // Before the push: a shutdown may take the task at once, and its owner with it.
     switch (mailbox_.push(task)) {
       case mailbox::pushed::refused:
-        if (task.is_operation()) give_back_place();
+        if (task.is_operation() && task.stamp().lease == 0) give_back_place();
         return release_owners(1), false;
       case mailbox::pushed::queued: return release_owners(1), true;
       case mailbox::pushed::first: break;
@@ -125,17 +129,15 @@ class home_base : public context_member, public wait_graph::node {
   std::error_code admit() noexcept {
     if (closing_.load(std::memory_order_relaxed)) [[unlikely]]
       return errc::closed;
-    if (bounded_ && !take_place()) return errc::queue_full;
+    if (!places_.take()) return errc::queue_full;
     return {};
   }
-  void give_back_place() noexcept {
-    if (bounded_) places_.fetch_sub(1, std::memory_order_relaxed);
-  }
+  void give_back_place() noexcept { places_.give_back(); }
 
   // Before it is submitted, and thereby becomes one that is counted and can be refused.
-  void stamp(home_task& task) const noexcept {
+  void stamp(home_task& task, std::uint32_t lease) const noexcept {
     // Relaxed: what was submitted before a cancellation, in the order that the threads see, was stamped before.
-    task.set_stamp({epoch_.load(std::memory_order_relaxed), stamps_time_ ? clock::now() : clock::time_point()});
+    task.set_stamp({epoch_.load(std::memory_order_relaxed), lease, stamps_time_ ? clock::now() : clock::time_point()});
   }
 
   // From here on nothing is admitted.
@@ -144,14 +146,15 @@ class home_base : public context_member, public wait_graph::node {
   // At home, in the stage `draining`: parks a task until the resource is closed. False: it is.
   bool wait_for_close(home_task& task) noexcept {
     if (closed()) return false;
+    end_batch();
     set_gate(gate::closing);
     keep_at_work();
-    parked_.push_back(task);
+    queue_.park(task);
     finish_close();
     return true;
   }
   bool closed() const noexcept { return gate_ == gate::closed; }
-  bool bounded() const noexcept { return bounded_; }
+  bool bounded() const noexcept { return places_.bounded(); }
 
   // At home: an object that the resource must outlive. The latter in the stage `draining`.
   void add_guest() noexcept { guests_.fetch_add(1, std::memory_order_relaxed); }
@@ -165,7 +168,7 @@ class home_base : public context_member, public wait_graph::node {
     {
       const drain_stage::eviction look(stage_);
       // Release what was done to the object; acquire, here, what home did to it.
-      if (guests_.fetch_sub(1, std::memory_order_acq_rel) == 1) stranded = std::move(parked_);
+      if (guests_.fetch_sub(1, std::memory_order_acq_rel) == 1) stranded = queue_.take_parked();
     }
     while (!stranded.empty()) stranded.pop().fail(make_error_code(std::errc::not_enough_memory), nullptr);
   }
@@ -184,11 +187,11 @@ class home_base : public context_member, public wait_graph::node {
   // or the end of time.
   std::chrono::steady_clock::time_point expire() noexcept {
     for (;;) {
-      overdue_operation overdue;
+      home_queue::overdue_operation overdue;
       {
         const drain_stage::eviction look(stage_);
         take_mail();
-        if (const auto next = take_overdue(overdue); !overdue.operation) return next;
+        if (const auto next = queue_.take_overdue(max_wait(), overdue); !overdue.operation) return next;
       }
       overdue.operation->refuse(errc::timed_out_queued, overdue.pin);
     }
@@ -206,6 +209,38 @@ class home_base : public context_member, public wait_graph::node {
 
   // For tasks, while they are run.
   drain_stage& stage() noexcept { return stage_; }
+  // At home, from within a function: from when that has returned, only what belongs to that lease runs.
+  void begin_lease(std::uint32_t lease) noexcept { begun_lease_ = lease; }
+  // At home, in the stage `draining`.
+  void end_lease(std::uint32_t lease) noexcept {
+    queue_.release(lease);
+    if (gate_ != gate::closing) let_rest();
+  }
+  // Elsewhere: home could not be told that the lease has ended.
+  void lose_lease(std::uint32_t lease) noexcept {
+    const drain_stage::eviction look(stage_);
+    queue_.release(lease);
+  }
+  // By the thread that has the lease now, which had better not wait for others to have their turn.
+  void note_lease_used() noexcept { leaseholder_.store(std::this_thread::get_id(), std::memory_order_relaxed); }
+  void note_lease_dropped() noexcept { leaseholder_.store({}, std::memory_order_relaxed); }
+  bool lease_is_this_threads() const noexcept {
+    return leaseholder_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
+  std::uint32_t next_lease() noexcept {
+    std::uint32_t lease = 0;
+    // Relaxed: it counts, and orders nothing. Neither 0 nor task_stamp::anytime.
+    while (lease == 0 || lease == task_stamp::anytime) lease = leases_.fetch_add(1, std::memory_order_relaxed) + 1;
+    return lease;
+  }
+
+  // At home, in the stage `draining`: whether the operation, whose function has run, has to wait for the end of a batch.
+  bool defer(any_operation& operation) noexcept {
+    if (batch_ != batch::open) return false;
+    queue_.finish(operation);
+    return true;
+  }
+
   // Instead of releasing an owner at once: all together, at the end of the visit.
   void owner_came_back() noexcept { ++returned_owners_; }
 
@@ -220,9 +255,8 @@ class home_base : public context_member, public wait_graph::node {
 
  protected:
   home_base(std::shared_ptr<context_registry> registry, const resource_options& options)
-      : registry_(std::move(registry)), options_(options) {
+      : registry_(std::move(registry)), options_(options), places_(options) {
     options_.quantum = std::max<std::size_t>(1, options_.quantum);
-    bounded_ = options_.max_pending != unlimited && options_.full == when_full::reject;
     stamps_time_ = options_.time_operations || options_.max_wait.count() > 0;
     unchecked_ = options_.max_wait.count() == 0;
     if (!unchecked_) expiry_ = std::make_shared<expiry<home_base>>(*this, options_.max_wait);
@@ -253,13 +287,23 @@ class home_base : public context_member, public wait_graph::node {
     const wait_graph::visit here(*this);
     stage_.begin_visit();
     for (visit_budget budget(options_);;) {
-      take_up_overdue();
-      if (pending_.empty()) take_mail();
-      if (pending_.empty()) {
+      if (begun_lease_ != 0) [[unlikely]]
+        hold();
+      if (batch_ == batch::over) [[unlikely]]
+        end_batch();
+      if (queue_.unsettled()) [[unlikely]]
+        queue_.settle();
+      if (queue_.empty()) take_mail();
+      if (queue_.empty()) {
+        if (batch_ != batch::none) {
+          end_batch();
+          continue;
+        }
         if (!mailbox_.try_idle()) continue;
         return end_visit(1);
       }
       if (budget.spent()) {
+        end_batch();
         stage_.end_visit();
         const std::size_t returned = std::exchange(returned_owners_, 0);
         const bool posted = try_post_drain();
@@ -267,8 +311,9 @@ class home_base : public context_member, public wait_graph::node {
         if (posted) return;
         stage_.begin_visit();
         budget = visit_budget(options_);
+        continue;
       }
-      home_task& next = pop();
+      home_task& next = queue_.pop();
       if (const std::error_code refused = refusal_of(next)) [[unlikely]] {
         // All that were cancelled together go at once; others count, since new ones may come for ever.
         if (refused != asio::error::operation_aborted) budget.use();
@@ -306,9 +351,9 @@ class home_base : public context_member, public wait_graph::node {
       const drain_stage::eviction look(stage_);
       take_mail();
     }
-    const std::uint64_t came = came_.get(), left = std::min(came, left_.get()), away = turned_away_.get();
+    const std::uint64_t came = queue_.came(), left = std::min(came, queue_.left()), away = turned_away_.get();
     stats.queued = std::min<std::size_t>(came - left, options_.max_pending);
-    stats.high_water = std::min<std::size_t>(high_water_.get(), options_.max_pending);
+    stats.high_water = std::min<std::size_t>(queue_.high_water(), options_.max_pending);
     stats.cancelled = cancelled_.get();
     stats.rejected = rejected_.get() + away;
     stats.submitted = came + away;
@@ -319,6 +364,12 @@ class home_base : public context_member, public wait_graph::node {
   virtual void destroy_resource() noexcept = 0;
   // Only the resource: home goes on.
   virtual void vacate() noexcept = 0;
+  // With the user's code allowed: ends the batch, if the resource has not done so yet. What that failed with.
+  virtual std::exception_ptr leave_batch() noexcept = 0;
+  // At home, from within a function, or around one.
+  enum class batch : unsigned char { none, open, over };
+  void set_batch(batch now) noexcept { batch_ = now; }
+  batch batch_now() const noexcept { return batch_; }
   // The context, while something is parked that will go on at home.
   virtual void keep_at_work() noexcept = 0;
   virtual void let_rest() noexcept = 0;
@@ -332,80 +383,38 @@ class home_base : public context_member, public wait_graph::node {
     unchecked_ = false;
   }
 
-  bool take_place() noexcept {
-    // Relaxed: it counts, and orders nothing.
-    std::size_t taken = places_.load(std::memory_order_relaxed);
-    do
-      if (taken >= options_.max_pending) return false;
-    while (!places_.compare_exchange_weak(taken, taken + 1, std::memory_order_relaxed));
-    return true;
+  void take_mail() noexcept { queue_.accept(mailbox_.take()); }
+
+  // At home, in the stage `draining`.
+  void hold() noexcept {
+    queue_.hold(std::exchange(begun_lease_, 0));
+    unchecked_ = false;
+    keep_at_work();
   }
 
-  void take_mail() noexcept { accept(mailbox_.take()); }
-
-  void accept(task_list mail) noexcept {
-    if (mail.empty()) return;
-    came_.add(mail.operations());
-    if (const std::uint64_t queued = came_.get() - left_.get(); queued > high_water_.get()) high_water_.set(queued);
-    pending_.append(std::move(mail));
-  }
-
-  // What the expiry has been through comes first again.
-  void take_up_overdue() noexcept {
-    if (overdue_.empty()) [[likely]]
-      return;
-    overdue_.append(std::move(pending_));
-    pending_ = std::move(overdue_);
-  }
-
-  home_task& pop() noexcept {
-    home_task& task = pending_.pop();
-    if (task.is_operation()) leave_queue();
-    return task;
-  }
-  void leave_queue() noexcept {
-    left_.add(1);
-    give_back_place();
+  void end_batch() noexcept {
+    if (std::exchange(batch_, batch::none) == batch::none) return;
+    stage_.enter();
+    const std::exception_ptr failure = leave_batch();
+    stage_.leave();
+    for (task_list finished = queue_.take_finished(); !finished.empty();)
+      static_cast<any_operation&>(finished.pop()).end_batch(*this, failure);
   }
 
   std::error_code refusal_of(const home_task& task) const noexcept {
     const std::uint32_t epoch = epoch_.load(std::memory_order_relaxed);
-    if (task.stamp().epoch == epoch && unchecked_) [[likely]]
+    if (task.stamp().epoch == epoch && unchecked_ && task.stamp().lease == 0) [[likely]]
       return {};
     if (!task.is_operation()) return {};
     if (task.stamp().epoch != epoch) return asio::error::operation_aborted;
+    if (task.stamp().lease != queue_.held()) return errc::closed;  // That lease has ended.
     if (gate_ == gate::poisoned) return errc::poisoned;
     if (gate_ != gate::open) return errc::closed;
-    if (options_.max_wait.count() > 0 && clock::now() >= deadline_of(task)) return errc::timed_out_queued;
+    if (options_.max_wait.count() > 0 && clock::now() >= task.stamp().time + max_wait()) return errc::timed_out_queued;
     return {};
   }
 
-  clock::time_point deadline_of(const home_task& task) const noexcept {
-    return task.stamp().time + std::chrono::ceil<clock::duration>(options_.max_wait);
-  }
-
-  // With its context pinned.
-  struct overdue_operation {
-    any_operation* operation = nullptr;
-    std::optional<context_pin> pin;
-  };
-
-  // Takes the next operation that is overdue out of the queue, or says when there will be one. What is left of it stays.
-  clock::time_point take_overdue(overdue_operation& overdue) noexcept {
-    for (const auto now = clock::now(); !pending_.empty() && !overdue.operation;) {
-      home_task& task = pending_.front();
-      if (task.is_operation() && now < deadline_of(task)) return deadline_of(task);
-      pending_.pop();
-      home_task::parts parts{nullptr, &task};
-      if (task.is_operation() && task.pin_origin(overdue.pin)) parts = task.take_apart(false);
-      overdue.operation = parts.operation;
-      if (parts.remainder)
-        overdue_.push_back(*parts.remainder);
-      else
-        leave_queue();
-    }
-    return clock::time_point::max();
-  }
+  clock::duration max_wait() const noexcept { return std::chrono::ceil<clock::duration>(options_.max_wait); }
 
   void finish_close() noexcept {
     // Acquire what was done to objects that went elsewhere.
@@ -415,7 +424,7 @@ class home_base : public context_member, public wait_graph::node {
     vacate();
     stage_.leave();
     let_rest();
-    pending_.append(std::move(parked_));
+    queue_.unpark();
   }
 
   void end_visit(std::size_t owners) noexcept {
@@ -445,11 +454,11 @@ class home_base : public context_member, public wait_graph::node {
   // for something to be done at home. False: the task is not in the queue any more.
   bool take_back(const home_task& task, bool dropped) noexcept {
     stage_.begin_visit();
-    take_up_overdue();
+    queue_.settle();
     bool found = false;
     const auto fail_others = [&](task_list list) {
-      for (accept(std::move(list)); !pending_.empty();)
-        if (home_task& next = pop(); &next == &task)
+      for (queue_.accept(std::move(list)); !queue_.empty();)
+        if (home_task& next = queue_.pop(); &next == &task)
           found = true;
         else
           next.fail(make_error_code(std::errc::not_enough_memory), this);
@@ -461,7 +470,7 @@ class home_base : public context_member, public wait_graph::node {
     } else {
       // An asio::strand does not survive an executor that throws when it schedules itself: it keeps the drain, and will
       // never run anything again. The drain gives up its ownership when the strand goes.
-      pending_.append(std::move(parked_));
+      queue_.mingle();
       fail_others(mailbox_.close());
       let_rest();
       end_visit(0);
@@ -473,11 +482,10 @@ class home_base : public context_member, public wait_graph::node {
   bool abandon_queue(const home_task* except) noexcept {
     bool found = false;
     stage_.begin_visit();
-    take_up_overdue();
-    accept(mailbox_.close());
-    pending_.append(std::move(parked_));
-    while (!pending_.empty())
-      if (home_task& next = pop(); &next == except)
+    queue_.accept(mailbox_.close());
+    queue_.mingle();
+    while (!queue_.empty())
+      if (home_task& next = queue_.pop(); &next == except)
         found = true;
       else
         next.abandon(this);
@@ -493,24 +501,7 @@ class home_base : public context_member, public wait_graph::node {
         orphans.push_back(*operation);
       }
     take_mail();
-    take_up_overdue();
-    pending_ = without(origin, std::move(pending_), orphans);
-    parked_ = without(origin, std::move(parked_), orphans);
-  }
-
-  task_list without(const homebound& origin, task_list queue, task_list& orphans) noexcept {
-    task_list rest;
-    while (!queue.empty()) {
-      home_task& task = queue.pop();
-      home_task::parts parts{nullptr, &task};
-      if (task.origin() == &origin) parts = task.take_apart(true);
-      if (parts.operation) orphans.push_back(*parts.operation);
-      if (parts.remainder)
-        rest.push_back(*parts.remainder);
-      else if (task.is_operation())
-        leave_queue();
-    }
-    return rest;
+    queue_.evict(origin, orphans);
   }
 
   void retire() noexcept {
@@ -529,25 +520,26 @@ class home_base : public context_member, public wait_graph::node {
   const std::shared_ptr<context_registry> registry_;
   resource_options options_;
   std::shared_ptr<expiry<home_base>> expiry_;
-  bool bounded_, stamps_time_;
+  bool stamps_time_;
   std::atomic<bool> closing_{false};
   std::atomic<std::uint32_t> epoch_{1};
 
   // For those who submit.
   alignas(cache_line) std::atomic<std::size_t> owners_{1};
   mailbox mailbox_;
-  std::atomic<std::size_t> places_{0};  // Taken by what is queued; if bounded_.
+  places places_;
+  std::atomic<std::uint32_t> leases_{0};
+  std::atomic<std::thread::id> leaseholder_{};
   shared_counter turned_away_;
 
   // For the drain.
   alignas(cache_line) drain_stage stage_;
-  task_list pending_;  // Taken from the mailbox and not yet run.
-  task_list overdue_;  // Before those: what the expiry has been through, while nobody else looks.
+  home_queue queue_{places_};
   std::size_t returned_owners_ = 0;
   gate gate_ = gate::open;
   bool unchecked_;  // An operation is refused only if there was a cancellation.
-  counter came_, left_, high_water_;
-  task_list parked_;
+  std::uint32_t begun_lease_ = 0;
+  batch batch_ = batch::none;
   std::atomic<std::size_t> guests_{0};
   shared_counter cancelled_, rejected_;
 

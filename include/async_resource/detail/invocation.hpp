@@ -87,11 +87,21 @@ class invocation : public operation_task {
 
   void return_with(home_base& base, void* outcome) noexcept final {
     outcome_.take(std::move(*static_cast<Outcome*>(outcome)));
-    if constexpr (Outcome::is_trivial) {
-      home_.release();
-      base.owner_came_back();
+    if constexpr (has_batches<typename Home::resource_type>)
+      if (base.defer(*this)) return;
+    send_back(base);
+  }
+  void end_batch([[maybe_unused]] home_base& base, [[maybe_unused]] const std::exception_ptr& failure) noexcept final {
+    if constexpr (has_batches<typename Home::resource_type>) {
+      outcome_.fail_with(failure);
+      send_back(base);
     }
-    deliver(&base);
+  }
+  home_task* take_result_home() noexcept final {
+    if constexpr (has_batches<typename Home::resource_type> && !Outcome::is_trivial)
+      return leftover<Outcome>::make(outcome_);
+    else
+      return nullptr;
   }
   void end(std::error_code error, home_base* draining) noexcept final {
     outcome_.set_error(as_refusal<Function>(error));
@@ -183,7 +193,7 @@ class invocation : public operation_task {
       }
     Home& home = *home_;
     const auto limit = home.wait_limit();
-    announce<Function>(home, *this, id_, mode_of(*function_));
+    announce<Function>(home, *this, id_, terms_of(*function_));
     if (!home.submit(*this, home_pin)) return reject(errc::closed);
     if (limit) limit->arm();
   }
@@ -258,6 +268,14 @@ class invocation : public operation_task {
     deliver(draining, pin);
   }
 
+  void send_back(home_base& base) noexcept {
+    if constexpr (Outcome::is_trivial) {
+      home_.release();
+      base.owner_came_back();
+    }
+    deliver(&base);
+  }
+
   void wake(home_base* draining) noexcept {
     const user_code now(draining);
     try {
@@ -292,7 +310,7 @@ class invocation : public operation_task {
   // The handler's context went before the operation started.
   void submit_orphaned() noexcept {
     const home_ref<Home> home = home_;
-    announce<Function>(*home, *this, id_, mode_of(*function_));
+    announce<Function>(*home, *this, id_, terms_of(*function_));
     home_task* const function = take_apart(true).remainder;
     drop();
     if (function)

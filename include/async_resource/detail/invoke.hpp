@@ -50,13 +50,13 @@ class initiate_invoke {
     handler_type local(std::forward<Handler>(handler));
     Home& home = *home_;
     if constexpr (is_waited_for<handler_type, executor_type>)
-      if (!home.may_be_waited_for()) return reject(home, std::move(local), errc::would_deadlock);
+      if (!home.may_be_waited_for(is_leased<Function>)) return reject(home, std::move(local), errc::would_deadlock);
     const std::error_code refused = admission<Function>(home);
     if (refused && has_immediate_executor<handler_type>) return reject(home, std::move(local), refused);
 
     const auto allocator = asio::get_associated_allocator(local);
     task_type* task = nullptr;
-    place_guard place{refused || is_closing<Function> || !home.bounded() ? home_ref<Home>() : home_};
+    place_guard place{refused || !needs_admission<Function> || !home.bounded() ? home_ref<Home>() : home_};
     // Pinned until it is home's, or on its way back: until then it is nobody's, and may keep home's context at work.
     std::optional<context_pin> pin;
     if (home.pin(pin))

@@ -107,6 +107,13 @@ class outcome {
       disposition_ = exception_of(error);
   }
 
+  // A failure takes the place of a success.
+  void fail_with(const std::exception_ptr& exception) noexcept {
+    if (!exception || disposition_) return;
+    value_.reset();
+    set_exception(exception);
+  }
+
   void reset() noexcept {
     disposition_ = Disposition();
     value_.reset();

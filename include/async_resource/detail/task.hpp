@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -27,9 +28,14 @@ struct task_link {
   task_link* next = nullptr;
 };
 
-// How many cancellations of all its operations a home had seen, counted from 1, and, if home keeps it, the time.
+// How many cancellations of all its operations a home had seen, counted from 1; the lease it belongs to, counted likewise;
+// and, if home keeps it, the time.
 struct task_stamp {
+  // No lease holds up a task with this one.
+  static constexpr std::uint32_t anytime = UINT32_MAX;
+
   std::uint32_t epoch = 0;
+  std::uint32_t lease = 0;
   std::chrono::steady_clock::time_point time{};
 };
 
@@ -87,6 +93,10 @@ class any_operation : public home_task {
   virtual void end(std::error_code error, home_base* draining) noexcept = 0;
   virtual void return_with(home_base& home, void* outcome) noexcept = 0;
   virtual void discard(home_base* draining) noexcept = 0;
+  // At home: the batch is over in which its function ran; what that failed with, if it did. It goes on its way.
+  virtual void end_batch(home_base&, const std::exception_ptr&) noexcept {}
+  // Of one that waits for that: what is to be destroyed at home, if anything. A lock is held.
+  virtual home_task* take_result_home() noexcept { return nullptr; }
 
  protected:
   ~any_operation() = default;
@@ -124,22 +134,30 @@ class task_list {
       task_link* const older = newest->next;
       newest->next = first_;
       first_ = newest;
-      operations_ += static_cast<home_task*>(newest)->is_operation();
+      const auto* const task = static_cast<home_task*>(newest);
+      operations_ += task->is_operation();
+      leases_ |= task->stamp().lease;
       newest = older;
     }
   }
   task_list(task_list&& other) noexcept
-      : first_(std::exchange(other.first_, nullptr)), last_(other.last_), operations_(other.operations_) {}
+      : first_(std::exchange(other.first_, nullptr)),
+        last_(other.last_),
+        operations_(other.operations_),
+        leases_(other.leases_) {}
   task_list& operator=(task_list&& other) noexcept {
     first_ = std::exchange(other.first_, nullptr);
     last_ = other.last_;
     operations_ = other.operations_;
+    leases_ = other.leases_;
     return *this;
   }
 
   bool empty() const noexcept { return !first_; }
   // How many of the tasks that came from the mailbox were operations.
   std::size_t operations() const noexcept { return operations_; }
+  // Whether any of the tasks belonged to a lease.
+  bool any_leased() const noexcept { return leases_ != 0; }
 
   // Must not be empty.
   home_task& front() const noexcept { return static_cast<home_task&>(*first_); }
@@ -168,6 +186,7 @@ class task_list {
   task_link* first_ = nullptr;
   task_link* last_ = nullptr;  // If not empty.
   std::size_t operations_ = 0;
+  std::uint32_t leases_ = 0;
 };
 
 }  // namespace detail

@@ -36,6 +36,10 @@ concept makes_resource = requires(Factory& factory, void* place) {
   ::new (place) Resource(std::invoke(factory));
 };
 
+// A function that runs outside of batches.
+template <class Function>
+inline constexpr bool runs_alone = false;
+
 // A function that also takes a cancellation_view, called with what it does not get from there.
 template <class Function>
 struct with_view {
@@ -82,6 +86,12 @@ class tenant {
 
     const bool ready = made_;
     std::exception_ptr thrown = ready ? nullptr : make();
+    if constexpr (has_batches<Resource>) {
+      if (stamp.lease != 0 || runs_alone<std::decay_t<Function>>)
+        leave_batch();
+      else if (!thrown)
+        thrown = enter_batch();
+    }
     if (watched && !thrown) watch_.begin(stamp.epoch);
     const bool mine = !errand || errand->start();
     const bool aborted = mine && (watched || !ready) && cancelled();
@@ -123,6 +133,23 @@ class tenant {
       watch_.ask(epoch, false);
     }
   }
+
+  // With the user's code allowed: whether a batch is open; ends it. What that failed with is kept.
+  bool in_batch() const noexcept { return in_batch_; }
+  void leave_batch() noexcept {
+    if constexpr (has_batches<Resource>)
+      if (std::exchange(in_batch_, false)) batch_failure_ = attempt([this] { adl::call_leave_batch(resource_); });
+  }
+  std::exception_ptr batch_failure() noexcept { return std::exchange(batch_failure_, nullptr); }
+
+  // With the user's code allowed: a lease has ended.
+  void roll_back() noexcept {
+    if constexpr (rolls_back<Resource>)
+      if (made_) adl::call_rollback(resource_);
+  }
+
+  // For whoever holds a lease.
+  Resource& resource() noexcept { return resource_; }
 
   // Destroys the resource, and what could make another one.
   void vacate() noexcept {
@@ -171,9 +198,25 @@ class tenant {
 
   // What the factory threw, if it did: the operation's failure, and the next one tries again.
   std::exception_ptr make() noexcept {
-    try {
+    return attempt([this] {
       maker_->make(std::addressof(resource_));
       made_ = true;
+    });
+  }
+
+  std::exception_ptr enter_batch() noexcept {
+    if (in_batch_) return nullptr;
+    return attempt([this] {
+      adl::call_enter_batch(resource_);
+      in_batch_ = true;
+    });
+  }
+
+  // What it threw.
+  template <class Action>
+  static std::exception_ptr attempt(Action&& action) noexcept {
+    try {
+      action();
       return nullptr;
     } catch (...) {
       return std::current_exception();
@@ -181,6 +224,7 @@ class tenant {
   }
 
   void unmake() noexcept {
+    leave_batch();
     if (std::exchange(made_, false)) std::destroy_at(std::addressof(resource_));
   }
 
@@ -219,11 +263,13 @@ class tenant {
   const bool timed_;
   bool made_ = false;
   bool poisoned_ = false;
+  bool in_batch_ = false;
   counter running_, completed_, failed_, queued_time_, running_time_;
   [[no_unique_address]] observation<Observer> observation_;
   std::unique_ptr<maker> maker_;
   mutable std::mutex mutex_;  // Guards failure_.
   std::exception_ptr failure_;
+  std::exception_ptr batch_failure_;
   union {
     Resource resource_;
   };

@@ -1,0 +1,436 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_DETAIL_POOL_STATE_HPP
+#define ASYNC_RESOURCE_DETAIL_POOL_STATE_HPP
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/context_registry.hpp>
+#include <async_resource/detail/executor.hpp>
+#include <async_resource/detail/expiry.hpp>
+#include <async_resource/detail/home.hpp>
+#include <async_resource/detail/home_place.hpp>
+#include <async_resource/detail/pool_member.hpp>
+#include <async_resource/detail/pool_queue.hpp>
+#include <async_resource/detail/task.hpp>
+#include <async_resource/error.hpp>
+#include <async_resource/observer.hpp>
+#include <async_resource/options.hpp>
+
+namespace asyncres {
+inline namespace v0 {
+namespace detail {
+
+// A factory, for one member of a pool.
+template <class Factory>
+struct indexed_factory {
+  Factory factory;
+  std::size_t index;
+
+  decltype(auto) operator()() { return std::invoke(factory, index); }
+};
+
+// What the handles of a pool share: its members, and the queue that they take from. Everything is guarded by one mutex,
+// under which neither the user's code runs, nor a home's stage is waited for.
+//
+// While something is queued, no member is idle: whoever queues wakes one, and a member becomes idle only when it finds
+// nothing. What a member that is on its way to the queue might be held up by wakes another one.
+//
+// Owned by handles, by operations until they come back, and by members that are awake.
+template <class Executor, class Resource>
+class pool_state final : public context_member, public std::enable_shared_from_this<pool_state<Executor, Resource>> {
+ public:
+  using inner_executor_type = Executor;
+  using resource_type = Resource;
+  using home_type = home<Executor, Resource, no_observer>;
+  using member_type = pool_member<pool_state>;
+
+  template <class Factory>
+  static std::shared_ptr<pool_state> make(const Executor& executor, std::size_t n, Factory&& factory,
+                                          const resource_options& options) {
+    const std::shared_ptr<pool_state> pool(new pool_state(executor, options, std::forward<Factory>(factory)), retire());
+    for (std::size_t i = 0; i < n; ++i) (void)pool->add_member(i, pool->make_member(i));
+    pool->enrolled_ = pool->registry_ && pool->registry_->enrol(*pool);
+    return pool;
+  }
+
+  context_pin pin() const noexcept { return context_pin(registry_); }
+  bool pin(std::optional<context_pin>& held) const noexcept { return static_cast<bool>(held.emplace(registry_)); }
+  // As that of a home.
+  const Executor& inner_executor() const noexcept { return executor_; }
+
+  // Whether this thread runs a function of a member.
+  bool is_here() noexcept {
+    const context_pin pinned = pin();
+    if (!pinned) return false;
+    const std::lock_guard lock(mutex_);
+    return std::ranges::any_of(members_, [](const auto& m) { return m->home()->strand().running_in_this_thread(); });
+  }
+
+  // In the initiating function: whether one more operation may be queued. It then has to be, or give_back_place().
+  std::error_code admit() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (refusal_) return refusal_;
+    return queue_.take_place() ? std::error_code() : errc::queue_full;
+  }
+  void give_back_place() noexcept {
+    const std::lock_guard lock(mutex_);
+    queue_.give_back_place();
+  }
+
+  // Queues an operation that was admitted, and may be through, and gone, on return; else says why it was not.
+  std::error_code submit(home_task& task, std::optional<context_pin>& held) noexcept {
+    const auto limit = expiry_;
+    member_type* woken = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (refusal_) {
+        queue_.give_back_place();
+        return refusal_;
+      }
+      queue_.push(task);
+      woken = wake_one();
+    }
+    if (woken) woken->start(held);
+    if (limit) limit->arm();
+    return {};
+  }
+
+  // Until the pool has no member that leaves. False: there is none.
+  bool wait(home_task& task) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (leaving_ == 0) return false;
+    waiting_.push_back(task);
+    return true;
+  }
+
+  // A member for an operation of its own, until that has been submitted. Null: the pool is closed.
+  std::shared_ptr<member_type> enter(std::size_t number) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (size_ == 0) return nullptr;
+    const auto& member = members_[number % size_];
+    ++member->status.entering;
+    return member;
+  }
+  void entered(member_type& member) noexcept {
+    member_type* woken = nullptr;
+    member_type* other = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      auto& status = member.status;
+      --status.entering;
+      status.bypassed = true;
+      if (status.now == phase::idle || can_leave(member)) woken = wake(member);
+      if (!queue_.empty()) other = wake_one();
+    }
+    std::optional<context_pin> none;
+    if (woken) woken->start(none);
+    if (other) other->start(none);
+  }
+
+  // By the pump of an awake member.
+  pool_step next_step(member_type& member) noexcept {
+    const bool poisoned = options_.failure == on_failure::poison && member.home()->failure();
+    const std::lock_guard lock(mutex_);
+    auto& status = member.status;
+    if (poisoned && !std::exchange(status.poisoned, true)) look_for_service();
+    if (!queue_.empty() && (serves(member) || refusal_ == errc::poisoned)) return take(member);
+    if (std::exchange(status.bypassed, false)) return {pool_step::again};
+    if (status.leaving && status.entering == 0) return {pool_step::depart};
+    status.now = status.leaving || status.poisoned ? phase::resting : phase::idle;
+    if (status.now == phase::idle) idle_.push_back(&member);
+    return {pool_step::rest, nullptr, {}, std::move(status.pool)};
+  }
+
+  // A member has left, or was lost: what has to be done about that.
+  struct departure {
+    std::shared_ptr<pool_state> pool;
+    std::shared_ptr<member_type> member;
+    member_type* woken = nullptr;
+    task_list queued, waiting;
+  };
+  departure depart(member_type& member, const resource_stats& total) noexcept {
+    departure left;
+    const std::lock_guard lock(mutex_);
+    const auto place = std::ranges::find(members_, &member, &std::shared_ptr<member_type>::get);
+    if (place - members_.begin() < static_cast<std::ptrdiff_t>(size_)) --size_;
+    left.pool = std::move(member.status.pool);
+    left.member = std::move(*place);
+    members_.erase(place);
+    member.status.now = phase::gone;
+    add(departed_, total);
+    if (member.status.leaving) --leaving_;
+    if (leaving_ == 0) left.waiting = std::move(waiting_);
+    look_for_service();
+    if (members_.empty()) left.queued = queue_.take_all();
+    if (!queue_.empty()) left.woken = wake_one();
+    return left;
+  }
+
+  // Members leave when they have run what is queued.
+  void close(close_mode mode, std::optional<context_pin>& held) noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      refusal_ = errc::closed;
+      closing_ = true;
+      for (const auto& member : members_) member->home()->begin_close();
+      dismiss_from(0);
+    }
+    if (mode == close_mode::cancel) cancel();
+    wake_leaving(held);
+  }
+
+  std::error_code resize(std::size_t n, std::optional<context_pin>& held) {
+    if (n == 0) return asio::error::invalid_argument;
+    for (std::size_t size = try_shrink(n); size < n; size = try_shrink(n))
+      if (member_type* const woken = add_member(size, make_member(size))) woken->start(held);
+    wake_leaving(held);
+    const std::lock_guard lock(mutex_);
+    return closing_ || size_ == 0 ? errc::closed : std::error_code();
+  }
+
+  void cancel() noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      queue_.begin_epoch();
+    }
+    for_each_home([](home_type& home) { home.cancel(); });
+  }
+
+  resource_stats stats() noexcept {
+    resource_stats sum;
+    for_each_home([&sum](home_type& home) { add(sum, home.stats()); });
+    const std::lock_guard lock(mutex_);
+    add(sum, departed_);
+    queue_.read(sum);
+    return sum;
+  }
+
+  std::exception_ptr failure() noexcept {
+    std::exception_ptr first;
+    for_each_home([&first](home_type& home) {
+      if (!first) first = home.failure();
+    });
+    return first;
+  }
+
+  void note_turned_away() noexcept { queue_.note_turned_away(); }
+  void note_refused(std::error_code error) noexcept { queue_.note_refused(error); }
+
+  // For expiry.
+  std::shared_ptr<pool_state> try_own() noexcept { return this->weak_from_this().lock(); }
+  std::chrono::steady_clock::time_point expire() noexcept {
+    for (;;) {
+      any_operation* overdue = nullptr;
+      {
+        const std::lock_guard lock(mutex_);
+        if (const auto next = queue_.take_overdue(overdue); !overdue) return next;
+      }
+      std::optional<context_pin> none;
+      overdue->refuse(errc::timed_out_queued, none);
+    }
+  }
+
+ private:
+  using phase = typename member_type::phase;
+
+  template <class Factory>
+  pool_state(const Executor& executor, const resource_options& options, Factory&& factory)
+      : registry_(registry_of(context_of(executor))),
+        executor_(executor),
+        options_(options),
+        make_home_([factory = std::forward<Factory>(factory), options](const Executor& where, std::size_t index) {
+          return new home_type(site_on<Executor>(where), options, from_factory,
+                               indexed_factory<std::decay_t<Factory>>{factory, index});
+        }),
+        queue_(options) {
+    if (options.max_wait.count() > 0) expiry_ = std::make_shared<expiry<pool_state>>(*this, options.max_wait);
+  }
+
+  ~pool_state() {
+    if (expiry_) expiry_->forget_home();
+  }
+
+  struct retire {
+    void operator()(pool_state* pool) const noexcept {
+      // Not pinned for longer: what is destroyed with the pool may own the context.
+      const bool withdrawn = !pool->enrolled_ || context_pin(pool->registry_, *pool);
+      if (withdrawn) return pool->destroy();
+      context_registry::leave(pool->registry_, *pool);
+    }
+  };
+
+  void destroy() noexcept override { delete this; }
+
+  void on_context_shutdown() noexcept override {
+    task_list queued, waiting;
+    {
+      const std::lock_guard lock(mutex_);
+      refusal_ = errc::closed;
+      size_ = 0;
+      queued = queue_.take_all();
+      waiting = std::move(waiting_);
+    }
+    for (task_list* const list : {&queued, &waiting})
+      while (!list->empty()) list->pop().abandon(nullptr);
+    make_home_ = nullptr;
+    // It may be a strand, which must not outlive its context.
+    if constexpr (!is_context_executor<Executor>) [[maybe_unused]]
+      const Executor gone = std::move(executor_);
+  }
+
+  // Runs the user's code.
+  std::shared_ptr<member_type> make_member(std::size_t index) {
+    return std::make_shared<member_type>(*this, home_ref<home_type>(make_home_(executor_, index)));
+  }
+
+  // Unless another has taken its place meanwhile. To be started, if it is woken.
+  [[nodiscard]] member_type* add_member(std::size_t index, std::shared_ptr<member_type> member) {
+    const std::lock_guard lock(mutex_);
+    if (index != size_ || closing_) return nullptr;
+    idle_.reserve(members_.size() + 1);
+    idle_.push_back(members_.insert(members_.begin() + static_cast<std::ptrdiff_t>(size_++), std::move(member))->get());
+    if (refusal_ == errc::poisoned) refusal_.clear();
+    return queue_.empty() ? nullptr : wake_one();
+  }
+
+  // The size that there is, or, that being none any more, what was wanted.
+  std::size_t try_shrink(std::size_t n) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (closing_ || size_ == 0) return n;
+    if (n < size_) dismiss_from(n);
+    return size_;
+  }
+
+  // The rest is with the mutex locked.
+
+  static bool can_leave(const member_type& member) noexcept {
+    const auto& status = member.status;
+    return status.leaving && status.now == phase::resting && status.entering == 0;
+  }
+  bool serves(const member_type& member) const noexcept {
+    return !member.status.poisoned && (!member.status.leaving || closing_);
+  }
+
+  // If nobody serves any more, what is queued is refused by the next pump that looks.
+  void look_for_service() noexcept {
+    if (!refusal_ && std::ranges::none_of(members_, [this](const auto& m) { return serves(*m); }))
+      refusal_ = members_.empty() ? errc::closed : errc::poisoned;
+  }
+
+  pool_step take(member_type& member) noexcept {
+    home_task& task = queue_.pop();
+    if (const std::error_code refused = queue_.refusal_of(task)) return {pool_step::refuse, &task, refused};
+    if (refusal_ == errc::poisoned) return {pool_step::refuse, &task, refusal_};
+    queue_.hand_over(task, *member.home());
+    return {pool_step::run, &task};
+  }
+
+  member_type* wake_one() noexcept {
+    if (idle_.empty()) return nullptr;
+    member_type& member = *idle_.back();
+    idle_.pop_back();
+    return set_awake(member);
+  }
+  member_type* wake(member_type& member) noexcept {
+    std::erase(idle_, &member);
+    return set_awake(member);
+  }
+  member_type* set_awake(member_type& member) noexcept {
+    member.status.now = phase::awake;
+    member.status.pool = this->shared_from_this();
+    return &member;
+  }
+
+  void dismiss_from(std::size_t first) noexcept {
+    for (std::size_t i = first; i < size_; ++i) {
+      auto& status = members_[i]->status;
+      status.leaving = true;
+      ++leaving_;
+      if (status.now != phase::idle) continue;
+      std::erase(idle_, members_[i].get());
+      status.now = phase::resting;
+    }
+    size_ = first;
+    look_for_service();
+  }
+
+  // But for these.
+
+  void wake_leaving(std::optional<context_pin>& held) noexcept {
+    for (;;) {
+      member_type* woken = nullptr;
+      {
+        const std::lock_guard lock(mutex_);
+        const auto place = std::ranges::find_if(members_, [](const auto& m) { return can_leave(*m); });
+        if (place == members_.end()) return;
+        woken = wake(**place);
+      }
+      woken->start(held);
+    }
+  }
+
+  template <class Visit>
+  void for_each_home(Visit&& visit) noexcept {
+    for (std::size_t i = 0;; ++i) {
+      std::shared_ptr<member_type> member;
+      {
+        const std::lock_guard lock(mutex_);
+        if (i >= members_.size()) return;
+        member = members_[i];
+      }
+      visit(*member->home());
+    }
+  }
+
+  static void add(resource_stats& sum, const resource_stats& more) noexcept {
+    sum.queued += more.queued;
+    sum.running += more.running;
+    sum.high_water += more.high_water;
+    sum.submitted += more.submitted;
+    sum.completed += more.completed;
+    sum.cancelled += more.cancelled;
+    sum.rejected += more.rejected;
+    sum.failed += more.failed;
+    sum.queued_time += more.queued_time;
+    sum.running_time += more.running_time;
+  }
+
+  const std::shared_ptr<context_registry> registry_;
+  bool enrolled_ = false;
+  Executor executor_;
+  const resource_options options_;
+  std::function<home_type*(const Executor&, std::size_t)> make_home_;
+  std::shared_ptr<expiry<pool_state>> expiry_;
+
+  std::mutex mutex_;
+  pool_queue queue_;
+  std::vector<std::shared_ptr<member_type>> members_;  // The first size_ of them serve, the others leave.
+  std::size_t size_ = 0, leaving_ = 0;
+  std::vector<member_type*> idle_;
+  task_list waiting_;
+  std::error_code refusal_;  // Why nothing more is queued.
+  bool closing_ = false;
+  resource_stats departed_;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace asyncres
+
+#endif  // ASYNC_RESOURCE_DETAIL_POOL_STATE_HPP
