@@ -16,6 +16,7 @@
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/await.hpp>
 #include <async_resource/detail/closing.hpp>
+#include <async_resource/detail/coroutine_call.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_place.hpp>
 #include <async_resource/detail/invoke.hpp>
@@ -138,6 +139,9 @@ class async_resource {
    * `std::system_error` that it throws gives its code, `std::bad_alloc` gives `not_enough_memory`, anything else
    * `errc::exception`. On failure the result is `R()`.
    *
+   * A function that returns `asio::awaitable<R>` is a coroutine, which runs at home too, and has the resource to itself until it
+   * has finished, as if it held a lease; cancelling reaches into it. It allocates, and is not told of a cancellation_view.
+   *
    * The result comes away from home, so it must be a value: default-constructible and movable, no reference, and no
    * pointer, `reference_wrapper` or borrowed view unless `may_leave_home` says so. If moving it throws on the way, the
    * operation fails with that; if the last move throws, into the handler, that comes out of the `run()` it is called in.
@@ -192,7 +196,9 @@ class async_resource {
                   "async_resource: the function does not fit: it must be callable as f(Resource&) or "
                   "f(Resource&, std::error_code&), each with or without a cancellation_view as last argument");
     if constexpr (operation_on<Function, Resource>) {
-      using initiation = detail::initiate_invoke<home_type, std::decay_t<Function>>;
+      using initiation = std::conditional_t<detail::coroutine_function<std::decay_t<Function>, Resource>,
+                                            detail::initiate_coroutine<home_type, std::decay_t<Function>>,
+                                            detail::initiate_invoke<home_type, std::decay_t<Function>>>;
       return detail::initiate<typename initiation::outcome_type::signature>(
           initiation(home_, std::forward<Function>(function)), std::forward<Token>(token));
     }

@@ -1,11 +1,10 @@
 // expect: the function is a coroutine
 
-#include <async_resource/async_resource.hpp>
+#include <async_resource/double_dispatch.hpp>
 
 #include <asio.hpp>
 
 int main() {
   asio::io_context context;
-  asyncres::async_resource<asio::any_io_executor, int> resource(context, 0);
-  resource.async_invoke([](int& i) -> asio::awaitable<int> { co_return i; }, asio::detached);
+  asyncres::double_dispatch(context.get_executor(), []() -> asio::awaitable<int> { co_return 1; }, asio::detached);
 }

@@ -45,9 +45,7 @@ struct leased {
 
   template <class... Args>
     requires(std::invocable<Function, Args...>)
-  decltype(auto) operator()(Args&&... args) {
-    return std::invoke(std::move(function), std::forward<Args>(args)...);
-  }
+  decltype(auto) operator()(Args&&... args) { return std::invoke(std::move(function), std::forward<Args>(args)...); }
 };
 
 template <class Function>

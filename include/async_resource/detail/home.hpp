@@ -135,6 +135,12 @@ class home final : public home_base {
 
   // At home, with the user's code allowed.
   void roll_back() noexcept { tenant_.roll_back(); }
+  void note_ended(const std::exception_ptr& failure) noexcept {
+    tenant_.note_ended(failure);
+    if (tenant_.poisoned()) poison();
+  }
+  // For whoever holds a lease, at home.
+  resource_type& resource() noexcept { return tenant_.resource(); }
 
  private:
   ~home() = default;

@@ -6,6 +6,7 @@
 #define ASYNC_RESOURCE_DETAIL_LEASE_HOLD_HPP
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -16,6 +17,9 @@
 namespace asyncres {
 inline namespace v0 {
 namespace detail {
+
+struct counted_at_end_t {};
+inline constexpr counted_at_end_t counted_at_end{};
 
 // A lease, as home sees it, and the task that ends it there.
 //
@@ -28,10 +32,18 @@ class lease_hold final : public home_task {
   explicit lease_hold(home_ref<Home> home) : home_(std::move(home)), number_(home_->next_lease()) {
     set_stamp({0, number_, {}});
   }
+  // For an operation that has not ended when it gets the lease, but when it says finish().
+  lease_hold(home_ref<Home> home, counted_at_end_t) : lease_hold(std::move(home)) { counted_at_end_ = true; }
 
   const home_ref<Home>& home() const noexcept { return home_; }
   std::uint32_t number() const noexcept { return number_; }
   void commit() noexcept { committed_ = true; }
+  bool counted_at_end() const noexcept { return counted_at_end_; }
+  // What the operation failed with, if it did.
+  void finish(std::exception_ptr failure) noexcept {
+    finished_ = committed_ = true;
+    failure_ = std::move(failure);
+  }
 
   // At home, in a function.
   void begin() noexcept {
@@ -49,9 +61,12 @@ class lease_hold final : public home_task {
   }
 
   void run(home_base& home) noexcept override {
-    if (!committed_) {
+    {
       const user_code now(&home);
-      home_->roll_back();
+      if (finished_)
+        home_->note_ended(failure_);
+      else if (!committed_)
+        home_->roll_back();
     }
     home.end_lease(number_);
     delete this;
@@ -67,6 +82,9 @@ class lease_hold final : public home_task {
   const std::uint32_t number_;
   bool held_ = false;
   bool committed_ = false;
+  bool counted_at_end_ = false;
+  bool finished_ = false;
+  std::exception_ptr failure_;
 };
 
 struct drop_lease {
@@ -90,6 +108,7 @@ struct leasing {
     hold->begin();
     return Lease(std::move(hold));
   }
+  bool ends_later() const noexcept { return hold->counted_at_end(); }
 };
 
 template <class Lease, class Home>

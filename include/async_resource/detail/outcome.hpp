@@ -107,6 +107,11 @@ class outcome {
       disposition_ = exception_of(error);
   }
 
+  template <class Value>
+  void set_value(Value&& value) {
+    value_.emplace(std::forward<Value>(value));
+  }
+
   // A failure takes the place of a success.
   void fail_with(const std::exception_ptr& exception) noexcept {
     if (!exception || disposition_) return;

@@ -84,7 +84,7 @@ class tenant {
     using form = use_form<std::decay_t<Function>, Resource>;
     constexpr bool watched = form::has_view || interruptible<Resource>;
 
-    const bool ready = made_;
+    const bool ready = made_, ends_here = !ends_later(function);
     std::exception_ptr thrown = ready ? nullptr : make();
     if constexpr (has_batches<Resource>) {
       if (stamp.lease != 0 || runs_alone<std::decay_t<Function>>)
@@ -115,7 +115,7 @@ class tenant {
     if (started) {
       if (thrown) [[unlikely]]
         note_failure(thrown);
-      else
+      else if (ends_here)
         completed_.add(1);
     }
     return aborted;
@@ -142,6 +142,13 @@ class tenant {
   }
   std::exception_ptr batch_failure() noexcept { return std::exchange(batch_failure_, nullptr); }
 
+  // With the user's code allowed: an operation has ended whose function was through long ago.
+  void note_ended(const std::exception_ptr& failure) noexcept {
+    if (failure)
+      note_failure(failure);
+    else
+      completed_.add(1);
+  }
   // With the user's code allowed: a lease has ended.
   void roll_back() noexcept {
     if constexpr (rolls_back<Resource>)
@@ -176,6 +183,14 @@ class tenant {
 
  private:
   using clock = std::chrono::steady_clock;
+
+  template <class Function>
+  static bool ends_later([[maybe_unused]] const Function& function) noexcept {
+    if constexpr (runs_alone<Function>)
+      return function.ends_later();
+    else
+      return false;
+  }
 
   struct maker {
     virtual ~maker() = default;
