@@ -206,10 +206,11 @@ concept finishes_interrupts = interruptible<Resource> && detail::adl::has_finish
 
 /// A resource with `enter_batch(Resource&)` and `leave_batch(Resource&)`, found by argument-dependent lookup.
 /**
- * Called at home around the functions of one visit, as many as `resource_options::quantum` allows: for what is dear to begin
- * and to end, like a transaction. The operations complete when leave_batch() has returned; if it throws, those that had
- * succeeded fail with that. What enter_batch() throws is the failure of the function that the batch was begun for, which
- * is not called. A batch also ends before the resource is made anew. Functions of a lease run outside of batches.
+ * Called at home around the functions of one visit, as many as are there and `resource_options::quantum` allows: for what is
+ * dear to begin and to end, like a transaction. The operations complete when leave_batch() has returned; if it throws, those
+ * that had succeeded fail with that, which is no failure to `resource_options::failure` and stats(). What enter_batch() throws
+ * is the failure of the function that the batch was begun for, which is not called. A batch also ends before the resource is
+ * made anew, or closed. Functions of a lease run outside of batches.
  */
 template <class Resource>
 concept has_batches = detail::adl::has_batches<Resource>;

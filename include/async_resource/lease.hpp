@@ -27,11 +27,14 @@ inline namespace v0 {
 /**
  * Made by async_resource::async_lease(). As long as it is held, only its own functions run; those submitted by way of a
  * handle wait for their turn, in order. It ends with release(), or when it is destroyed, wherever that is: by an unwinding
- * coroutine, with an execution context. What it submitted before still runs, and then, unless commit() has been called,
- * `rollback(resource)`, if there is such a function (see `rolls_back`).
+ * coroutine, with an execution context. What it submitted before still runs, and then, if that was anything, and unless
+ * commit() has been called, `rollback(resource)`, if there is such a function (see `rolls_back`).
  *
  * Keeps the resource alive, and closing it waits. Its functions run also while that waits, and need no place in a bounded
  * queue.
+ *
+ * A thread that blocked to get a lease, or last blocked on its operations, gets `errc::would_deadlock` where it would block
+ * on the handle; a coroutine that awaits an operation on the handle while it has a lease waits for ever.
  *
  * @par Thread Safety
  * Distinct objects: safe. Shared objects: unsafe. May be moved to other threads and coroutines.
@@ -50,12 +53,8 @@ class lease {
  public:
   /// Empty.
   lease() noexcept = default;
-  lease(lease&& other) noexcept : hold_(std::move(other.hold_)) { use(); }
-  lease& operator=(lease&& other) noexcept {
-    hold_ = std::move(other.hold_);
-    use();
-    return *this;
-  }
+  lease(lease&& other) noexcept = default;
+  lease& operator=(lease&& other) noexcept = default;
   ~lease() = default;
 
   /// Whether it is held.
@@ -77,7 +76,7 @@ class lease {
       using leased = detail::leased<std::decay_t<Function>>;
       using initiation = detail::initiate_invoke<home_type, leased>;
       if (!hold_) throw std::system_error(errc::closed);
-      use();
+      hold_->use();
       return detail::initiate<typename initiation::outcome_type::signature>(
           initiation(hold_->home(), leased{std::forward<Function>(function), hold_->number()}),
           std::forward<Token>(token));
@@ -98,10 +97,6 @@ class lease {
   friend struct detail::leasing;
 
   explicit lease(detail::lease_owner<home_type> hold) noexcept : hold_(std::move(hold)) {}
-
-  void use() const noexcept {
-    if (hold_) hold_->home()->note_lease_used();
-  }
 
   detail::lease_owner<home_type> hold_;
 };

@@ -155,7 +155,7 @@ class enrolled_invocation final : public any_operation,
   void on_dropped() noexcept override {
     if constexpr (!Outcome::is_trivial) {
       disposing_ = true;
-      set_stamp({});
+      set_stamp({0, task_stamp::anytime, {}});
       if (home_->try_submit(*this)) return;
     }
     destroy();

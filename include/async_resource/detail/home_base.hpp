@@ -213,6 +213,7 @@ class home_base : public context_member, public wait_graph::node {
   void begin_lease(std::uint32_t lease) noexcept { begun_lease_ = lease; }
   // At home, in the stage `draining`.
   void end_lease(std::uint32_t lease) noexcept {
+    leased_.store(false, std::memory_order_relaxed);
     queue_.release(lease);
     if (gate_ != gate::closing) let_rest();
   }
@@ -221,9 +222,9 @@ class home_base : public context_member, public wait_graph::node {
     const drain_stage::eviction look(stage_);
     queue_.release(lease);
   }
-  // By the thread that has the lease now, which had better not wait for others to have their turn.
-  void note_lease_used() noexcept { leaseholder_.store(std::this_thread::get_id(), std::memory_order_relaxed); }
-  void note_lease_dropped() noexcept { leaseholder_.store({}, std::memory_order_relaxed); }
+  // The thread that blocked to get the lease, or last blocked on its operations, had better not wait for others to have
+  // their turn. No thread: none did.
+  void note_leaseholder(std::thread::id thread) noexcept { leaseholder_.store(thread, std::memory_order_relaxed); }
   bool lease_is_this_threads() const noexcept {
     return leaseholder_.load(std::memory_order_relaxed) == std::this_thread::get_id();
   }
@@ -236,7 +237,8 @@ class home_base : public context_member, public wait_graph::node {
 
   // At home, in the stage `draining`: whether the operation, whose function has run, has to wait for the end of a batch.
   bool defer(any_operation& operation) noexcept {
-    if (batch_ != batch::open) return false;
+    if (batch_ == batch::none) return false;
+    if (batch_ == batch::over) operation.set_stamp({0, task_stamp::anytime, {}});  // It was not in it any more.
     queue_.finish(operation);
     return true;
   }
@@ -339,7 +341,11 @@ class home_base : public context_member, public wait_graph::node {
   void count_rejected() noexcept { rejected_.add(1); }
 
   // Operations that were submitted before are refused from now on.
-  std::uint32_t begin_epoch() noexcept { return epoch_.fetch_add(1, std::memory_order_acq_rel) + 1; }
+  std::uint32_t begin_epoch() noexcept {
+    const std::uint32_t epoch = epoch_.fetch_add(1, std::memory_order_seq_cst) + 1;
+    if (leased_.load(std::memory_order_seq_cst)) reminder_.send_to(*this);
+    return epoch;
+  }
   // At home, after the function has been announced as running. Both sides write: either this sees the new epoch, or whoever
   // began it sees the function run.
   bool cancelled_since(const task_stamp& stamp) noexcept {
@@ -390,15 +396,40 @@ class home_base : public context_member, public wait_graph::node {
     queue_.hold(std::exchange(begun_lease_, 0));
     unchecked_ = false;
     keep_at_work();
+    // Either this sees the new epoch, or whoever began it sees the lease.
+    leased_.store(true, std::memory_order_seq_cst);
+    queue_.let_cancelled_go(epoch_.load(std::memory_order_seq_cst));
   }
+
+  // Has home look behind a lease for what was cancelled.
+  class reminder final : public home_task {
+   public:
+    reminder() { set_stamp({0, task_stamp::anytime, {}}); }
+
+    void send_to(home_base& home) noexcept {
+      if (!sent_.exchange(true, std::memory_order_acq_rel) && !home.try_submit(*this)) sent_ = false;
+    }
+    void run(home_base& home) noexcept override {
+      // Before the epoch is read: who begins another one sends it again.
+      sent_.exchange(false, std::memory_order_acq_rel);
+      if (home.queue_.held() != 0) home.queue_.let_cancelled_go(home.epoch_.load(std::memory_order_seq_cst));
+    }
+    void abandon(home_base*) noexcept override {}
+    void fail(std::error_code, home_base*) noexcept override {}
+
+   private:
+    std::atomic<bool> sent_{false};
+  };
 
   void end_batch() noexcept {
     if (std::exchange(batch_, batch::none) == batch::none) return;
     stage_.enter();
     const std::exception_ptr failure = leave_batch();
     stage_.leave();
-    for (task_list finished = queue_.take_finished(); !finished.empty();)
-      static_cast<any_operation&>(finished.pop()).end_batch(*this, failure);
+    while (home_task* const finished = queue_.pop_finished()) {
+      const bool shares = finished->stamp().lease != task_stamp::anytime;
+      static_cast<any_operation*>(finished)->end_batch(*this, shares ? failure : nullptr);
+    }
   }
 
   std::error_code refusal_of(const home_task& task) const noexcept {
@@ -407,7 +438,10 @@ class home_base : public context_member, public wait_graph::node {
       return {};
     if (!task.is_operation()) return {};
     if (task.stamp().epoch != epoch) return asio::error::operation_aborted;
-    if (task.stamp().lease != queue_.held()) return errc::closed;  // That lease has ended.
+    if (const std::uint32_t lease = task.stamp().lease; lease != 0) {
+      if (lease != queue_.held()) return errc::closed;  // It has ended.
+      return gate_ == gate::poisoned ? std::error_code(errc::poisoned) : std::error_code();
+    }
     if (gate_ == gate::poisoned) return errc::poisoned;
     if (gate_ != gate::open) return errc::closed;
     if (options_.max_wait.count() > 0 && clock::now() >= task.stamp().time + max_wait()) return errc::timed_out_queued;
@@ -530,6 +564,8 @@ class home_base : public context_member, public wait_graph::node {
   places places_;
   std::atomic<std::uint32_t> leases_{0};
   std::atomic<std::thread::id> leaseholder_{};
+  std::atomic<bool> leased_{false};
+  reminder reminder_;
   shared_counter turned_away_;
 
   // For the drain.

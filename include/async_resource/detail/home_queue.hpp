@@ -81,8 +81,20 @@ class home_queue {
   }
   std::uint32_t held() const noexcept { return held_; }
 
+  // Lets what was submitted before that epoch go ahead of the lease: it will be refused.
+  void let_cancelled_go(std::uint32_t epoch) noexcept {
+    take_up_overdue();
+    task_list rest;
+    while (!behind_.empty()) {
+      home_task& task = behind_.pop();
+      (task.is_operation() && task.stamp().epoch != epoch ? pending_ : rest).push_back(task);
+    }
+    behind_ = std::move(rest);
+  }
+
   void finish(home_task& task) noexcept { finished_.push_back(task); }
-  task_list take_finished() noexcept { return std::move(finished_); }
+  // Null: that was all.
+  home_task* pop_finished() noexcept { return finished_.empty() ? nullptr : &finished_.pop(); }
 
   void park(home_task& task) noexcept { parked_.push_back(task); }
   void unpark() noexcept { pending_.append(std::move(parked_)); }

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -49,8 +50,11 @@ class initiate_invoke {
 
     handler_type local(std::forward<Handler>(handler));
     Home& home = *home_;
-    if constexpr (is_waited_for<handler_type, executor_type>)
+    if constexpr (is_waited_for<handler_type, executor_type>) {
       if (!home.may_be_waited_for(is_leased<Function>)) return reject(home, std::move(local), errc::would_deadlock);
+      if constexpr (is_leased<Function>) home.note_leaseholder(std::this_thread::get_id());
+      if constexpr (runs_alone<Function>) function_.note_waiter();
+    }
     const std::error_code refused = admission<Function>(home);
     if (refused && has_immediate_executor<handler_type>) return reject(home, std::move(local), refused);
 

@@ -9,6 +9,7 @@
 #include <exception>
 #include <memory>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <async_resource/detail/home_base.hpp>
@@ -45,16 +46,22 @@ class lease_hold final : public home_task {
     failure_ = std::move(failure);
   }
 
+  // This thread blocks to get it.
+  void note_waiter() noexcept { waiter_ = std::this_thread::get_id(); }
+  // It has submitted something.
+  void use() noexcept { used_ = true; }
+
   // At home, in a function.
   void begin() noexcept {
     held_ = true;
+    home_->note_leaseholder(waiter_);
     home_->begin_lease(number_);
   }
 
   // By any thread. The last thing to be done with it.
   void drop() noexcept {
     if (!held_) return delete this;
-    home_->note_lease_dropped();
+    home_->note_leaseholder({});
     if (home_->try_submit(*this)) return;
     home_->lose_lease(number_);
     delete this;
@@ -65,7 +72,7 @@ class lease_hold final : public home_task {
       const user_code now(&home);
       if (finished_)
         home_->note_ended(failure_);
-      else if (!committed_)
+      else if (used_ && !committed_)
         home_->roll_back();
     }
     home.end_lease(number_);
@@ -81,10 +88,12 @@ class lease_hold final : public home_task {
   home_ref<Home> home_;
   const std::uint32_t number_;
   bool held_ = false;
+  bool used_ = false;
   bool committed_ = false;
   bool counted_at_end_ = false;
   bool finished_ = false;
   std::exception_ptr failure_;
+  std::thread::id waiter_;
 };
 
 struct drop_lease {
@@ -108,6 +117,7 @@ struct leasing {
     hold->begin();
     return Lease(std::move(hold));
   }
+  void note_waiter() noexcept { hold->note_waiter(); }
   bool ends_later() const noexcept { return hold->counted_at_end(); }
 };
 

@@ -38,7 +38,9 @@ class leftover final : public home_task {
   void fail(std::error_code, home_base* draining) noexcept override { abandon(draining); }
 
  private:
-  explicit leftover(Outcome& outcome) : outcome_(std::move(outcome)) {}
+  explicit leftover(Outcome& outcome) : outcome_(std::move(outcome)) {
+    set_stamp({0, task_stamp::anytime, {}});  // It may be the lease that holds the others up.
+  }
 
   Outcome outcome_;
 };

@@ -31,7 +31,7 @@ struct task_link {
 // How many cancellations of all its operations a home had seen, counted from 1; the lease it belongs to, counted likewise;
 // and, if home keeps it, the time.
 struct task_stamp {
-  // No lease holds up a task with this one.
+  // A lease that is held when a task with this one comes does not hold it up.
   static constexpr std::uint32_t anytime = UINT32_MAX;
 
   std::uint32_t epoch = 0;

@@ -92,7 +92,8 @@ class tenant {
       else if (!thrown)
         thrown = enter_batch();
     }
-    if (watched && !thrown) watch_.begin(stamp.epoch);
+    const bool watching = watched && !thrown;
+    if (watching) watch_.begin(stamp.epoch);
     const bool mine = !errand || errand->start();
     const bool aborted = mine && (watched || !ready) && cancelled();
     const bool started = mine && !aborted;
@@ -110,7 +111,7 @@ class tenant {
       observation_.finished(id);
       end_timing(since);
     }
-    if (watched && made_) watch_.end([this] { finish_interrupt(); });
+    if (watching) watch_.end([this] { finish_interrupt(); });
     running_.set(0);
     if (started) {
       if (thrown) [[unlikely]]
