@@ -250,3 +250,74 @@ TEST_CASE("many threads may block on one resource", "[async_resource][block]") {
   for (auto& thread : threads) thread.join();
   CHECK(resource.async_invoke([](int& n) { return n; }, block) == 4'000);
 }
+
+namespace {
+
+// Two steps on one resource; the second tells where the first one's handler was called.
+template <class Resource, class Token>
+auto async_twice(const Resource& resource, bool fails, Token&& token) {
+  return asio::async_compose<Token, void(std::exception_ptr, std::thread::id)>(
+      [resource, fails, step = 0, where = std::thread::id()](auto& self, std::exception_ptr e = {}) mutable {
+        if (step++ == 0) return resource.async_invoke([](int&) {}, std::move(self));
+        if (fails) throw std::logic_error("from a handler");
+        if (step++ == 2) {
+          where = std::this_thread::get_id();
+          return resource.async_invoke([](int&) {}, std::move(self));
+        }
+        self.complete(e, where);
+      },
+      token);
+}
+
+}  // namespace
+
+TEST_CASE("handlers composed around block run on the thread that waits, and what they throw comes out of the call",
+          "[async_resource][block]") {
+  testing::pool_1 home;
+  const auto resource = asyncres::make_async_resource<int>(home.context(), 1);
+  CHECK(async_twice(resource, false, block) == std::this_thread::get_id());
+  CHECK_THROWS_AS(async_twice(resource, true, block), std::logic_error);
+  const auto ask_again = [&](std::exception_ptr, int) {
+    return resource.async_invoke([](int& n) { return n + 10; }, asio::deferred);
+  };
+  CHECK(resource.async_invoke([](int& n) { return n; }, asio::deferred(ask_again))(block) == 11);
+}
+
+TEST_CASE("a wait that is over leaves no trace, also of a composed operation", "[async_resource][block]") {
+  testing::pool_1 a, b;
+  const auto first = asyncres::make_async_resource<int>(a.context(), 1);
+  {
+    testing::pool_1 c;
+    const auto gone = asyncres::make_async_resource<int>(c.context(), 3);
+    const auto ask_gone = [&](std::exception_ptr, int) {
+      return gone.async_invoke([](int& n) { return n; }, asio::deferred);
+    };
+    CHECK(first.async_invoke([](int& n) { return n; }, asio::deferred(ask_gone))(block) == 3);
+    const auto ask_first = [&](int&) { return first.async_invoke([](int& n) { return n; }, block); };
+    CHECK(gone.async_invoke(ask_first, block) == 1);
+  }
+  const auto second = asyncres::make_async_resource<int>(b.context(), 2);
+  const auto ask_first = [&](int&) { return first.async_invoke([](int& n) { return n; }, block); };
+  CHECK(second.async_invoke(ask_first, block) == 1);
+}
+
+TEST_CASE("a refused operation may own the context of home", "[async_resource][block]") {
+  auto context = std::make_shared<asio::io_context>();
+  const std::weak_ptr<asio::io_context> gone = context;
+  asyncres::resource_options options;
+  options.max_pending = 0;
+  const async_resource<asio::any_io_executor, int> resource(context->get_executor(), options, std::in_place, 1);
+  std::error_code error;
+  resource.async_invoke([](int&) {}, asio::consign(block[error], std::move(context)));
+  CHECK(error == errc::queue_full);
+  CHECK(gone.expired());
+}
+
+TEST_CASE("block returns a result that has no default", "[async_resource][block]") {
+  struct no_default {
+    explicit no_default(int v) : value(v) {}
+    int value;
+  };
+  const auto start = [](void* context, void (*callback)(no_default, void*)) { callback(no_default(4), context); };
+  CHECK(asyncres::completion_token_transform<void(no_default)>(block, start).value == 4);
+}

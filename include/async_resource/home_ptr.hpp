@@ -66,7 +66,10 @@ class home_object final : public home_task {
       delete this;
   }
 
-  void fail(std::error_code, home_base* draining) noexcept override { abandon(draining); }
+  void fail(std::error_code, home_base* draining) noexcept override {
+    abandon(draining);
+    if (draining) draining->forget_guest();
+  }
 
  private:
   home_ref<home_base> home_;

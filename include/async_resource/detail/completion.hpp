@@ -12,11 +12,11 @@
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/block.hpp>
+#include <async_resource/detail/blocked_thread.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/one_shot.hpp>
 #include <async_resource/detail/reserved_memory.hpp>
-#include <async_resource/detail/waking_executor.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -123,7 +123,7 @@ class completion : public context_member {
 
   template <class Executor>
   void send_to(const Executor& executor) {
-    if constexpr (is_waking<Executor>)
+    if constexpr (is_waker<Handler>)
       delivery (*this)();
     else
       post_to(executor, delivery(*this), memory_);

@@ -11,10 +11,13 @@
 #include <async_resource/concepts.hpp>
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/block.hpp>
+#include <async_resource/detail/blocked_thread.hpp>
 #include <async_resource/detail/completion.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/function_holder.hpp>
 #include <async_resource/detail/one_shot.hpp>
+#include <async_resource/detail/refusal.hpp>
+#include <async_resource/error.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -84,6 +87,9 @@ class initiate_double_dispatch {
     using task_type = double_dispatch_task<executor_type, Function, outcome_type, handler_type>;
 
     handler_type local(std::forward<Handler>(handler));
+    if constexpr (is_strand<Executor>)
+      if (is_waited_for_here(local) && executor_.running_in_this_thread())
+        return refuse<outcome_type>(std::move(local), errc::would_deadlock);
     const auto allocator = asio::get_associated_allocator(local);
     const Executor executor =
         std::move(executor_);  // The task may be through, and this destroyed, before send_to() is.

@@ -118,7 +118,7 @@ class enrolled_invocation final : public any_operation,
   }
 
   // By the initiating function: it will not be queued.
-  void reject(std::error_code error) noexcept {
+  void reject(std::error_code error, std::optional<context_pin>&) noexcept {
     this->function_.reset();
     if constexpr (!is_closing<Function>) home_->note_turned_away(id_);
     end(error, nullptr);
@@ -132,11 +132,11 @@ class enrolled_invocation final : public any_operation,
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = this->cancellation_slot(); slot.is_connected()) {
         if (!send_errand<Outcome>(home, this->function_, *this, id_, nullptr, nullptr, slot, home_pin))
-          reject(errc::closed);
+          reject(errc::closed, home_pin);
         return;
       }
     announce<Function>(*home, *this, id_, terms_of(*this->function_));
-    if (!home->submit(*this, home_pin)) return reject(errc::closed);
+    if (!home->submit(*this, home_pin)) return reject(errc::closed, home_pin);
     if (const auto limit = home->wait_limit()) limit->arm();
   }
 

@@ -162,13 +162,18 @@ class home_base : public context_member, public wait_graph::node {
     guests_.fetch_sub(1, std::memory_order_relaxed);
     finish_close();
   }
+  // It was destroyed with what was queued.
+  void forget_guest() noexcept { guests_.fetch_sub(1, std::memory_order_acq_rel); }
   // Elsewhere: home could not be told of the object's end. What waits for it cannot be done at home either.
   void lose_guest() noexcept {
     task_list stranded;
     {
       const drain_stage::eviction look(stage_);
       // Release what was done to the object; acquire, here, what home did to it.
-      if (guests_.fetch_sub(1, std::memory_order_acq_rel) == 1) stranded = queue_.take_parked();
+      if (guests_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        stranded = queue_.take_parked();
+        if (!stranded.empty()) let_rest();
+      }
     }
     while (!stranded.empty()) stranded.pop().fail(make_error_code(std::errc::not_enough_memory), nullptr);
   }

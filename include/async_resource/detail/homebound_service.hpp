@@ -18,7 +18,6 @@
 #include <async_resource/detail/one_shot.hpp>
 #include <async_resource/detail/reserved_memory.hpp>
 #include <async_resource/detail/task.hpp>
-#include <async_resource/detail/waking_executor.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -95,7 +94,7 @@ homebound& homebound_of(asio::execution_context& context) {
 
 // How a handler's executor is reached from a home: through the mailbox of its context, and from there, if it is a strand,
 // by a dispatch to that; or, where Asio's own contexts are not beneath, by a post. A handler that only wakes a thread is
-// called where it is.
+// called where its operation ends.
 struct way_back {
   enum class kind : unsigned char { mailbox, strand, post, none };
 
@@ -106,9 +105,7 @@ struct way_back {
 template <class Executor>
 way_back way_back_to(const Executor& executor) {
   return visit_concrete(executor, []<class Concrete>(const Concrete& concrete) -> way_back {
-    if constexpr (is_waking<Concrete>)
-      return {nullptr, way_back::kind::none};
-    else if constexpr (is_context_executor<Concrete>)
+    if constexpr (is_context_executor<Concrete>)
       return {&homebound_of<context_executor_t<Concrete>>(*context_of(concrete)), way_back::kind::mailbox};
     else if constexpr (is_context_strand<Concrete>)
       return {&homebound_of<context_executor_t<typename Concrete::inner_executor_type>>(*context_of(concrete)),

@@ -12,6 +12,7 @@
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/block.hpp>
 #include <async_resource/detail/executor.hpp>
+#include <async_resource/detail/blocked_thread.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/homebound_service.hpp>
 #include <async_resource/detail/invocation.hpp>
@@ -58,7 +59,10 @@ class in_block final : public invocation<in_block<Home, Function, Outcome, Handl
         allocator_(asio::get_associated_allocator(handler)),
         executor_(executor),
         work_(work_of<executor_type>::start(executor)) {
-    base::set_handler(std::move(handler), way_back_to(executor));
+    if constexpr (is_waker<Handler>)
+      base::set_handler(std::move(handler), {nullptr, way_back::kind::none});
+    else
+      base::set_handler(std::move(handler), way_back_to(executor));
   }
 
   const executor_type& executor() const noexcept { return executor_; }

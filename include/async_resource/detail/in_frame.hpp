@@ -46,7 +46,7 @@ class in_frame final : public invocation<in_frame<Home, Function, Outcome, Handl
     } catch (...) {
       return base::complete_with_current_exception(std::move(handler));
     }
-    if (const std::error_code refused = base::admit()) return base::reject(refused);
+    if (const std::error_code refused = base::admit()) return base::reject(refused, home_pin);
     try {
       base::submit(home_pin);
     } catch (...) {

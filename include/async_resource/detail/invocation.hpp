@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/blocked_thread.hpp>
 #include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/drop_watch.hpp>
@@ -23,7 +24,6 @@
 #include <async_resource/detail/leftover.hpp>
 #include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/task.hpp>
-#include <async_resource/detail/waking_executor.hpp>
 #include <async_resource/error.hpp>
 
 namespace asyncres {
@@ -119,10 +119,14 @@ class invocation : public operation_task {
   }
 
   // By the initiating function: it will not be queued.
-  void reject(std::error_code error) noexcept {
+  void reject(std::error_code error, std::optional<context_pin>& home_pin) noexcept {
     function_.reset();
     if constexpr (!is_closing<Function>) home_->note_turned_away(id_);
-    end(error, nullptr);
+    outcome_.set_error(as_refusal<Function>(error));
+    std::optional<context_pin> pin;
+    if (how_ == way_back::kind::post) pin.emplace(origin_registry());
+    if (how_ == way_back::kind::post || how_ == way_back::kind::none) home_pin.reset();  // User code is next.
+    deliver(nullptr, pin);
   }
 
   void arrive() final {
@@ -188,13 +192,13 @@ class invocation : public operation_task {
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = asio::get_associated_cancellation_slot(*handler_); slot.is_connected()) {
         if (!send_errand<Outcome>(home_, function_, *this, id_, origin_, origin_registry(), slot, home_pin))
-          reject(errc::closed);
+          reject(errc::closed, home_pin);
         return;
       }
     Home& home = *home_;
     const auto limit = home.wait_limit();
     announce<Function>(home, *this, id_, terms_of(*function_));
-    if (!home.submit(*this, home_pin)) return reject(errc::closed);
+    if (!home.submit(*this, home_pin)) return reject(errc::closed, home_pin);
     if (limit) limit->arm();
   }
 
@@ -287,7 +291,7 @@ class invocation : public operation_task {
 
   // The context may be pinned already.
   void deliver(home_base* draining, [[maybe_unused]] std::optional<context_pin>& pin) noexcept {
-    if constexpr (is_waking<executor_type>) return wake(draining);
+    if constexpr (is_waker<Handler>) return wake(draining);
     if (how_ != way_back::kind::post) return origin_->push(*this);
     if constexpr (!is_context_executor<executor_type> && !is_context_strand<executor_type>) {
       // An executor of the user's may take its time: the home is not held meanwhile, the context is.

@@ -14,6 +14,7 @@
 #include <async_resource/concepts.hpp>
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/block.hpp>
+#include <async_resource/detail/blocked_thread.hpp>
 #include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/enrolled_invocation.hpp>
@@ -22,7 +23,6 @@
 #include <async_resource/detail/in_block.hpp>
 #include <async_resource/detail/in_frame.hpp>
 #include <async_resource/detail/refusal.hpp>
-#include <async_resource/detail/waking_executor.hpp>
 #include <async_resource/error.hpp>
 
 namespace asyncres {
@@ -50,7 +50,7 @@ class initiate_invoke {
 
     handler_type local(std::forward<Handler>(handler));
     Home& home = *home_;
-    if constexpr (is_waited_for<handler_type, executor_type>) {
+    if (is_waited_for_here(local)) {
       if (!home.may_be_waited_for(is_leased<Function>)) return reject(home, std::move(local), errc::would_deadlock);
       if constexpr (is_leased<Function>) home.note_leaseholder(std::this_thread::get_id());
       if constexpr (runs_alone<Function>) function_.note_waiter();
@@ -67,7 +67,7 @@ class initiate_invoke {
       task = make_block<task_type>(allocator, std::move(home_), std::move(function_), std::move(local));
     if (task) (void)std::exchange(place.home, {});
     if (!task) return reject(home, std::move(local), errc::closed);
-    if (refused) return task->reject(refused);
+    if (refused) return task->reject(refused, pin);
     task->start(pin);
   }
 
@@ -91,7 +91,7 @@ class initiate_invoke {
     [[maybe_unused]] const Function unused = std::move(function_);
     if constexpr (!is_closing<Function>) home.note_turned_away({});
     const std::error_code reason = as_refusal<Function>(error);
-    if constexpr (has_immediate_executor<Handler> && !is_waited_for<Handler, executor_type>) {
+    if constexpr (has_immediate_executor<Handler>) {
       std::optional<context_pin> pin;
       if (home.pin(pin)) return refuse_at_once<outcome_type>(std::move(handler), reason, home.inner_executor(), pin);
     }

@@ -81,7 +81,8 @@ class awaiter<void(Disposition, Results...), Initiation> {
 
   bool await_ready() const noexcept { return false; }
 
-  void await_suspend(std::coroutine_handle<> coroutine) {
+  // Not inlined: see resumption.hpp.
+  [[gnu::noinline]] void await_suspend(std::coroutine_handle<> coroutine) {
     // Last, because the coroutine may be running elsewhere, or gone, before this returns.
     operation_type op = std::move(operation_);
     std::move(op)([this, coroutine](Disposition disposition, Results... results) {

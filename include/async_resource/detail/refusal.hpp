@@ -12,9 +12,9 @@
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/block.hpp>
+#include <async_resource/detail/blocked_thread.hpp>
 #include <async_resource/detail/completion.hpp>
 #include <async_resource/detail/context_registry.hpp>
-#include <async_resource/detail/waking_executor.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -62,11 +62,11 @@ void refuse_at_once(Handler handler, std::error_code error, const Executor& fall
   asio::dispatch(executor, refusal<Handler, Outcome>{std::move(handler), Outcome(error)});
 }
 
-// Completes an operation that its home never took: where it is, if the thread waits for it; through the handler's immediate executor if it has one; else, home
+// Completes an operation that its home never took: where it is, if the handler does nothing but wake a thread; through the handler's immediate executor if it has one; else, home
 // being gone and its executor of no use, its associated executor, else a system thread.
 template <class Outcome, class Handler>
 void refuse(Handler handler, std::error_code error) {
-  if constexpr (is_waited_for<Handler, asio::system_executor>) {
+  if constexpr (is_waker<Handler>) {
     Outcome(error).pass_to(std::move(handler));
   } else if constexpr (!has_immediate_executor<Handler>) {
     const auto allocator = asio::get_associated_allocator(handler);

@@ -139,7 +139,10 @@ class transform_call<Operation, c_call<void(Args...), Where, Start, Cancel>> {
   // By the gate's leave.
   void cancel() noexcept {
     if constexpr (call_type::can_cancel) {
-      std::move(call_.cancel)();
+      if constexpr (std::invocable<Cancel>)
+        std::move(call_.cancel)();
+      else
+        std::move(call_.cancel)(call_.start);
       if (gate().left()) operation().deliver();
     }
   }

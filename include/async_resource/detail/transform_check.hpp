@@ -80,8 +80,10 @@ constexpr bool check_transform() {
     static_assert(asio::completion_token_for<Token, Signature>,
                   "async_resource: the first argument is no completion token for Signature: a callback must take all "
                   "of its Args");
-    constexpr bool cancels = std::is_same_v<Cancel, no_cancel> || std::invocable<Cancel>;
-    static_assert(cancels, "async_resource: cancel does not fit: it must be callable as cancel()");
+    constexpr bool cancels =
+        std::is_same_v<Cancel, no_cancel> || std::invocable<Cancel> || std::invocable<Cancel, Start&>;
+    static_assert(cancels,
+                  "async_resource: cancel does not fit: it must be callable as cancel(), or as cancel(start&)");
     if constexpr (is_nothrow_movable<Signature> && asio::completion_token_for<Token, Signature> && cancels)
       return check_start<Signature, Where, Start>();
   }

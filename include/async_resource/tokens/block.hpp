@@ -38,15 +38,17 @@ class block_with_error_t {
  * a leading `std::error_code` as a `std::system_error`. `op(args..., block[ec])` sets `ec` instead, in an
  * `exception_ptr` operation to the code of a `std::system_error`; anything else is thrown all the same.
  *
- * Nothing is allocated, unless the operation takes more than 1,000 bytes: it is on the waiting thread's stack. The thread
- * is woken where the operation ends, and no executor is needed for that.
+ * Nothing is allocated, unless the operation takes more than 1,000 bytes, or a cancellation slot is connected: it is on the
+ * waiting thread's stack. Handlers of operations that are composed around it run on the waiting thread; what they throw, the
+ * call throws. Cancelled by a signal, that must not be emitted before the operation has been initiated.
  *
- * The thread must not be one that the operation needs, such as the only one that runs its context. Where the library
- * knows, that is an error; else it waits for ever.
+ * The thread must not be one that the operation needs, such as the only one that runs its context, or the holder of a
+ * lease. Where the library knows, that is an error; else it waits for ever.
  *
  * @par Errors
- * @li `errc::would_deadlock`: on the strand of the resource that is asked, or within a function that it waits for, be it
- * by way of other resources.
+ * @li `errc::would_deadlock`: for an operation on a resource, asked for on its own strand, or within a function that it
+ * waits for, be it by way of functions of other resources that block (not by way of coroutines, leases, or resources that
+ * share a strand; nor where the token was bound to an executor).
  * @li `asio::error::operation_aborted`: the operation was destroyed with its execution context.
  * @li What making the result throws.
  *
@@ -110,7 +112,7 @@ struct blocking<void(Args...)> {
   template <class Initiation, class... InitArgs>
   static result_type wait_for(std::error_code* error, Initiation&& initiation, InitArgs&&... args) {
     blocked_call<std::decay_t<Args>...> call;
-    std::forward<Initiation>(initiation)(waker(call), std::forward<InitArgs>(args)...);
+    start(call, std::forward<Initiation>(initiation), std::forward<InitArgs>(args)...);
     call.wait();
     if (call.move_failure) std::rethrow_exception(call.move_failure);
     if (!call.completion) return abandoned(error);
@@ -122,10 +124,28 @@ struct blocking<void(Args...)> {
   }
 
  private:
+  template <class... Init>
+  static void start(blocked_call<std::decay_t<Args>...>& call, Init&&... init) {
+    try {
+      start_with(waker(call), std::forward<Init>(init)...);
+    } catch (...) {
+      call.wait();  // Until all have left.
+      throw;
+    }
+  }
+  template <class Initiation, class... InitArgs>
+  static void start_with(waker<std::decay_t<Args>...> handler, Initiation&& initiation, InitArgs&&... args) {
+    std::forward<Initiation>(initiation)(std::move(handler), std::forward<InitArgs>(args)...);
+  }
+
   static result_type abandoned(std::error_code* error) {
-    constexpr bool has_none = std::is_void_v<result_type> || std::is_default_constructible_v<result_type>;
-    report(asio::error::make_error_code(asio::error::operation_aborted), has_none ? error : nullptr);
-    if constexpr (has_none) return result_type();
+    const std::error_code aborted = asio::error::operation_aborted;
+    if constexpr (std::is_void_v<result_type> || std::is_default_constructible_v<result_type>) {
+      report(aborted, error);
+      return result_type();
+    } else {
+      throw std::system_error(aborted);
+    }
   }
 
   template <std::size_t... I>
@@ -142,7 +162,8 @@ template <class... Args>
 class asio::async_result<asyncres::block_t, void(Args...)> {
  public:
   template <class Initiation, class... InitArgs>
-  static auto initiate(Initiation&& initiation, asyncres::block_t, InitArgs&&... args) {
+  static auto initiate(Initiation&& initiation, asyncres::block_t, InitArgs&&... args) ->
+      typename asyncres::detail::blocking<void(Args...)>::result_type {
     return asyncres::detail::blocking<void(Args...)>::wait_for(nullptr, std::forward<Initiation>(initiation),
                                                                std::forward<InitArgs>(args)...);
   }
@@ -152,7 +173,8 @@ template <class... Args>
 class asio::async_result<asyncres::block_with_error_t, void(Args...)> {
  public:
   template <class Initiation, class... InitArgs>
-  static auto initiate(Initiation&& initiation, asyncres::block_with_error_t token, InitArgs&&... args) {
+  static auto initiate(Initiation&& initiation, asyncres::block_with_error_t token, InitArgs&&... args) ->
+      typename asyncres::detail::blocking<void(Args...)>::result_type {
     return asyncres::detail::blocking<void(Args...)>::wait_for(&token.error(), std::forward<Initiation>(initiation),
                                                                std::forward<InitArgs>(args)...);
   }
