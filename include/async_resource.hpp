@@ -17,6 +17,7 @@
 #include <async_resource/lease.hpp>
 #include <async_resource/observer.hpp>
 #include <async_resource/options.hpp>
+#include <async_resource/pool.hpp>
 #include <async_resource/tokens/block.hpp>
 #include <async_resource/tokens/completion_token_transform.hpp>
 #include <async_resource/version.hpp>

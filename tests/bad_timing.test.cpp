@@ -35,6 +35,8 @@
 #include <thread>
 #include <utility>
 
+#include "support/executors.hpp"
+
 namespace {
 
 using executor = asio::io_context::executor_type;
@@ -327,4 +329,19 @@ TEST_CASE("a close completes although home cannot be told of a home_ptr's end", 
   callers.restart();
   callers.run();
   CHECK(closed == 1);
+}
+
+TEST_CASE("a refusal leaves alone what else depends on the handler's context", "[async_resource][shutdown]") {
+  asio::io_context home;
+  auto callers = std::make_unique<testing::manual_context>();
+  asyncres::resource_options options;
+  options.max_pending = 1;
+  const asyncres::async_resource<executor, plain> resource(home, options, std::in_place);
+  const auto token = std::make_shared<int>();
+  const testing::eager_executor eager(*callers);
+  resource.async_invoke([](plain&) {}, asio::bind_executor(eager, [token](std::exception_ptr) {}));
+  resource.async_invoke([](plain&) {}, asio::bind_executor(eager, [token](std::exception_ptr) {}));  // Refused.
+  callers.reset();
+  CHECK(token.use_count() == 1);
+  home.run();
 }

@@ -117,11 +117,10 @@ class enrolled_invocation final : public any_operation,
     this->give_up();
   }
 
-  // By the initiating function: it will not be queued.
+  // By the initiating function, instead of start(): it will not be queued.
   void reject(std::error_code error, std::optional<context_pin>&) noexcept {
-    this->function_.reset();
-    if constexpr (!is_closing<Function>) home_->note_turned_away(id_);
-    end(error, nullptr);
+    this->enrol();
+    turn_away(error);
   }
 
  private:
@@ -132,12 +131,18 @@ class enrolled_invocation final : public any_operation,
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = this->cancellation_slot(); slot.is_connected()) {
         if (!send_errand<Outcome>(home, this->function_, *this, id_, nullptr, nullptr, slot, home_pin))
-          reject(errc::closed, home_pin);
+          turn_away(errc::closed);
         return;
       }
     announce<Function>(*home, *this, id_, terms_of(*this->function_));
-    if (!home->submit(*this, home_pin)) return reject(errc::closed, home_pin);
+    if (!home->submit(*this, home_pin)) return turn_away(errc::closed);
     if (const auto limit = home->wait_limit()) limit->arm();
+  }
+
+  void turn_away(std::error_code error) noexcept {
+    this->function_.reset();
+    if constexpr (!is_closing<Function>) home_->note_turned_away(id_);
+    end(error, nullptr);
   }
 
   // In the stage `draining`.

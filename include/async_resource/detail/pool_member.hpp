@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/home_base.hpp>
 #include <async_resource/detail/task.hpp>
@@ -30,8 +31,8 @@ struct pool_step {
 };
 
 // One resource of a pool: its home, and the pump that brings there what the pool has queued. The pump is a task in the
-// home's own queue, at most once, and runs one function a turn: home counts it against the visit, and what was submitted
-// to that home alone has its turn in between.
+// home's own queue, at most once, and runs one function a turn: home counts it against the visit, and what was
+// submitted to that home alone has its turn in between.
 //
 //   idle     --> awake    something was queued, or home got something of its own to do
 //   awake    --> awake    home: there was a function to run, or to wait behind
@@ -53,8 +54,8 @@ class pool_member final : public home_task {
     phase now = phase::idle;
     bool poisoned = false;
     bool leaving = false;
-    bool bypassed = false;      // Home was given something of its own, perhaps behind the pump.
-    std::size_t entering = 0;   // Operations on their way to home's own queue.
+    bool bypassed = false;       // Home was given something of its own, perhaps behind the pump.
+    std::size_t entering = 0;    // Operations on their way to home's own queue.
     std::shared_ptr<Pool> pool;  // While awake.
   } status;
 
@@ -76,14 +77,16 @@ class pool_member final : public home_task {
 
   void run(home_base& home) noexcept override {
     for (;;) {
-      pool_step next = pool_->next_step(*this);
-      switch (next.what) {
-        case pool_step::refuse: next.task->fail(next.error, &home); break;
-        case pool_step::run: next.task->run(home); [[fallthrough]];
-        case pool_step::again:
-          if (!home.try_submit(*this)) fail(errc::closed, &home);
-          return;
-        case pool_step::rest: return rest(home, std::move(next.pool));
+      pool_step step = pool_->next_step(*this);
+      switch (step.what) {
+        case pool_step::refuse:
+          step.task->fail(step.error, &home);
+          // All that were cancelled together go at once; others count, since new ones may come for ever.
+          if (step.error != asio::error::operation_aborted) return come_again(home);
+          break;
+        case pool_step::run: step.task->run(home); return come_again(home);
+        case pool_step::again: return come_again(home);
+        case pool_step::rest: return rest(home, std::move(step.pool));
         case pool_step::depart:
           if (!home.wait_for_close(*this)) fail(errc::closed, &home);
           return;
@@ -101,6 +104,10 @@ class pool_member final : public home_task {
   }
 
  private:
+  void come_again(home_base& home) noexcept {
+    if (!home.try_submit(*this)) fail(errc::closed, &home);
+  }
+
   static void rest(home_base& home, std::shared_ptr<void> pool) noexcept {
     const user_code now(&home);
     pool.reset();

@@ -85,7 +85,8 @@ class pool_queue {
     task.set_stamp(stamp);
   }
 
-  // Takes the next operation out that has waited for too long, or says when there will be one. What is left of it stays.
+  // Takes the next operation out that has waited for too long, or says when there will be one. What is left of it
+  // stays.
   clock::time_point take_overdue(any_operation*& overdue) noexcept {
     for (const auto now = clock::now(); !tasks_.empty() && !overdue;) {
       home_task& task = tasks_.front();

@@ -1,0 +1,419 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#include <async_resource/pool.hpp>
+
+#include <catch2/catch_template_test_macros.hpp>
+#include <catch2/catch_test_macros.hpp>
+
+#include <asio.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <future>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <system_error>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "support/contexts.hpp"
+
+// async_resource_pool: how it is made, how its resources are replaced, and how it ends.
+
+namespace {
+
+using asyncres::close_mode;
+using asyncres::errc;
+using asyncres::on_failure;
+using testing::event;
+
+// Counts how many there are.
+class counted {
+ public:
+  counted(std::atomic<int>& alive, std::size_t n) : index(n), alive_(&alive) { ++*alive_; }
+  counted(const counted&) = delete;
+  counted& operator=(const counted&) = delete;
+  ~counted() { --*alive_; }
+
+  const std::size_t index;
+
+ private:
+  std::atomic<int>* alive_;
+};
+
+using pool_type = asyncres::async_resource_pool<asio::any_io_executor, counted>;
+
+struct census {
+  std::atomic<int> alive{0}, made{0};
+
+  auto factory() {
+    return [this](std::size_t index) {
+      ++made;
+      return counted(alive, index);
+    };
+  }
+};
+
+const auto index_of = [](counted& c) { return c.index; };
+
+// Occupies one member of a pool until it is let go.
+class holder {
+ public:
+  explicit holder(const pool_type& pool) {
+    auto function = [this](counted&) {
+      began.set();
+      return go_.wait();
+    };
+    done_ = pool.async_invoke(std::move(function), asio::use_future);
+  }
+  bool release() {
+    go_.set();
+    return done_.get();
+  }
+
+  event began;
+
+ private:
+  event go_;
+  std::future<bool> done_;
+};
+
+std::error_code code_of(std::exception_ptr exception) {
+  try {
+    std::rethrow_exception(std::move(exception));
+  } catch (const std::system_error& e) {
+    return e.code();
+  } catch (...) {
+    return errc::exception;
+  }
+}
+
+}  // namespace
+
+static_assert(!std::is_default_constructible_v<pool_type>);
+static_assert(
+    !std::is_constructible_v<pool_type, asio::strand<asio::any_io_executor>, std::size_t, counted (*)(std::size_t)>);
+static_assert(!std::is_constructible_v<pool_type, asio::io_context&, std::size_t, int (*)(std::size_t)>);
+static_assert(std::is_constructible_v<pool_type, asio::io_context&, std::size_t, counted (*)(std::size_t)>);
+
+TEST_CASE("a pool of nothing is refused", "[pool]") {
+  asio::io_context context;
+  census people;
+  CHECK_THROWS_AS(pool_type(context, 0, people.factory()), std::invalid_argument);
+}
+
+TEMPLATE_TEST_CASE("closing a pool runs what is queued, and completes when the resources are gone", "[pool][close]",
+                   ASYNC_RESOURCE_TEST_CONTEXTS) {
+  TestType context;
+  census people;
+  const pool_type pool(context.get_executor(), 3, people.factory());
+  std::atomic<int> ran{0};
+  for (int i = 0; i < 100; ++i) {
+    pool.async_invoke([&](counted&) { ++ran; }, asio::detached);
+    pool.async_invoke_on(
+        i, [&](counted&) { ++ran; }, asio::detached);
+  }
+  auto first = pool.async_close(asio::as_tuple(asio::use_future));
+  auto second = pool.async_close(close_mode::drain, asio::as_tuple(asio::use_future));
+  CHECK_FALSE(std::get<0>(first.get()));
+  CHECK_FALSE(std::get<0>(second.get()));
+  CHECK(ran == 200);
+  CHECK(people.alive == 0);
+  CHECK_FALSE(std::get<0>(pool.async_close(asio::as_tuple(asio::use_future)).get()));
+  const auto late = pool.async_invoke([](counted&, std::error_code&) {}, asio::as_tuple(asio::use_future)).get();
+  CHECK(std::get<0>(late) == errc::closed);
+  const auto own = pool.async_invoke_on(
+                           1, [](counted&, std::error_code&) {}, asio::as_tuple(asio::use_future))
+                       .get();
+  CHECK(std::get<0>(own) == errc::closed);
+  CHECK(std::get<0>(pool.async_resize(2, asio::as_tuple(asio::use_future)).get()) == errc::closed);
+  const auto stats = pool.stats();
+  CHECK(stats.completed == 200);
+  CHECK(stats.rejected == 2);
+  CHECK(stats.submitted == 202);
+}
+
+TEMPLATE_TEST_CASE("closing a pool can abort what is queued, and only its own wait be cancelled", "[pool][close]",
+                   testing::io_4, testing::pool_4) {
+  TestType context;
+  census people;
+  const pool_type pool(context.get_executor(), 2, people.factory());
+  holder first(pool), second(pool);
+  REQUIRE(first.began.wait());
+  REQUIRE(second.began.wait());
+  auto queued = pool.async_invoke(index_of, asio::use_future);
+  asio::cancellation_signal signal;
+  auto given_up = pool.async_close(close_mode::cancel,
+                                   asio::bind_cancellation_slot(signal.slot(), asio::as_tuple(asio::use_future)));
+  auto closed = pool.async_close(asio::as_tuple(asio::use_future));
+  signal.emit(asio::cancellation_type::total);
+  CHECK(std::get<0>(given_up.get()) == asio::error::operation_aborted);
+  CHECK(people.alive == 2);
+  CHECK(first.release());
+  CHECK(second.release());
+  CHECK_THROWS_AS(queued.get(), std::system_error);
+  CHECK_FALSE(std::get<0>(closed.get()));
+  CHECK(people.alive == 0);
+}
+
+TEMPLATE_TEST_CASE("dropping the last handle of a pool runs what is queued, then destroys the resources", "[pool]",
+                   ASYNC_RESOURCE_TEST_CONTEXTS) {
+  TestType context;
+  census people;
+  std::atomic<int> ran{0};
+  {
+    const pool_type pool(context.get_executor(), 2, people.factory());
+    for (int i = 0; i < 100; ++i) pool.async_invoke([&](counted&) { ++ran; }, asio::detached);
+  }
+  context.join();
+  CHECK(ran == 100);
+  CHECK(people.alive == 0);
+}
+
+TEMPLATE_TEST_CASE("a pool grows at once, and what waits is served", "[pool][resize]", testing::io_4, testing::pool_4) {
+  TestType context;
+  census people;
+  const pool_type pool(context.get_executor(), 1, people.factory());
+  holder first(pool);
+  REQUIRE(first.began.wait());
+  auto waiting = pool.async_invoke(index_of, asio::use_future);
+  pool.async_resize(3, asio::use_future).get();
+  CHECK(waiting.get() > 0);
+  CHECK(first.release());
+  std::set<std::size_t> indices;
+  for (std::size_t key = 0; key < 3; ++key) indices.insert(pool.async_invoke_on(key, index_of, asio::use_future).get());
+  CHECK(indices == std::set<std::size_t>{0, 1, 2});
+}
+
+TEMPLATE_TEST_CASE("a pool shrinks when its members have done what they had to", "[pool][resize]", testing::io_4,
+                   testing::pool_4) {
+  TestType context;
+  census people;
+  const pool_type pool(context.get_executor(), 3, people.factory());
+  for (std::size_t key = 0; key < 3; ++key) pool.async_invoke_on(key, index_of, asio::use_future).get();
+  CHECK(people.alive == 3);
+  event began, go;
+  pool.async_invoke_on(
+      2, [&](counted&) { return began.set(), go.wait(); }, asio::detached);
+  auto behind = pool.async_invoke_on(2, index_of, asio::use_future);
+  REQUIRE(began.wait());
+  auto shrunk = pool.async_resize(1, asio::use_future);
+  CHECK(pool.async_invoke_on(2, index_of, asio::use_future).get() == 0);
+  CHECK(pool.async_invoke(index_of, asio::use_future).get() == 0);
+  go.set();
+  shrunk.get();
+  CHECK(behind.get() == 2);
+  CHECK(people.alive == 1);
+  const auto before = pool.stats();
+  CHECK(before.completed == 7);
+  pool.async_resize(2, asio::use_future).get();
+  CHECK(pool.async_invoke_on(1, index_of, asio::use_future).get() == 1);
+  CHECK(people.made == 4);
+  const auto none = pool.async_resize(0, asio::as_tuple(asio::use_future)).get();
+  CHECK(std::get<0>(none) == asio::error::invalid_argument);
+}
+
+TEMPLATE_TEST_CASE("a resource that fails is replaced while the rest of the pool serves", "[pool][failure]",
+                   testing::io_4, testing::pool_4) {
+  TestType context;
+  census people;
+  event remaking, go;
+  const auto factory = [&](std::size_t index) {
+    if (++people.made == 3) {
+      remaking.set();
+      (void)go.wait();
+    }
+    return counted(people.alive, index);
+  };
+  asyncres::resource_options options;
+  options.failure = on_failure::rebuild;
+  const pool_type pool(context.get_executor(), 2, factory, options);
+  for (std::size_t key = 0; key < 2; ++key) pool.async_invoke_on(key, index_of, asio::use_future).get();
+  auto failed = pool.async_invoke_on(
+      0, [](counted&) { throw std::range_error("broken"); }, asio::use_future);
+  CHECK_THROWS_AS(failed.get(), std::range_error);
+  auto mended = pool.async_invoke_on(0, index_of, asio::use_future);
+  REQUIRE(remaking.wait());
+  for (int i = 0; i < 20; ++i) CHECK(pool.async_invoke(index_of, asio::use_future).get() == 1);
+  go.set();
+  CHECK(mended.get() == 0);
+  CHECK(people.made == 3);
+}
+
+TEMPLATE_TEST_CASE("a factory that throws fails the function it was called for, and is called again", "[pool][failure]",
+                   ASYNC_RESOURCE_TEST_CONTEXTS) {
+  TestType context;
+  census people;
+  const auto factory = [&](std::size_t index) {
+    if (++people.made == 1) throw std::range_error("not yet");
+    return counted(people.alive, index);
+  };
+  const pool_type pool(context.get_executor(), 1, factory);
+  CHECK_THROWS_AS(pool.async_invoke(index_of, asio::use_future).get(), std::range_error);
+  CHECK(pool.async_invoke(index_of, asio::use_future).get() == 0);
+}
+
+TEMPLATE_TEST_CASE("a poisoned resource leaves a pool, until none is left", "[pool][failure]",
+                   ASYNC_RESOURCE_TEST_CONTEXTS) {
+  TestType context;
+  census people;
+  asyncres::resource_options options;
+  options.failure = on_failure::poison;
+  const pool_type pool(context.get_executor(), 2, people.factory(), options);
+  const auto fail = [](counted& c) -> std::size_t { throw std::runtime_error(c.index == 0 ? "0" : "1"); };
+  CHECK_THROWS_AS(pool.async_invoke_on(1, fail, asio::use_future).get(), std::runtime_error);
+  for (int i = 0; i < 20; ++i) CHECK(pool.async_invoke(index_of, asio::use_future).get() == 0);
+  CHECK_THROWS_AS(pool.async_invoke(fail, asio::use_future).get(), std::runtime_error);
+  for (int i = 0; i < 20; ++i) {
+    auto refused = pool.async_invoke([](counted&, std::error_code&) {}, asio::as_tuple(asio::use_future));
+    CHECK(std::get<0>(refused.get()) == errc::poisoned);
+  }
+  CHECK(pool.failure());
+  pool.async_resize(3, asio::use_future).get();
+  CHECK(pool.async_invoke(index_of, asio::use_future).get() == 2);
+  pool.async_close(asio::use_future).get();
+  CHECK(people.alive == 0);
+}
+
+TEMPLATE_TEST_CASE("a lease holds one resource of a pool, and the others serve", "[pool][lease]", testing::io_4,
+                   testing::pool_4) {
+  TestType context;
+  census people;
+  const pool_type pool(context.get_executor(), 2, people.factory());
+  auto lease = pool.async_lease(asio::use_future).get();
+  const auto held = lease.async_invoke(index_of, asio::use_future).get();
+  for (int i = 0; i < 20; ++i) CHECK(pool.async_invoke(index_of, asio::use_future).get() == 1 - held);
+  auto behind = pool.async_invoke_on(held, index_of, asio::use_future);
+  auto other = pool.async_lease(asio::use_future).get();
+  auto waiting = pool.async_invoke(index_of, asio::use_future);
+  asio::cancellation_signal signal;
+  auto cancelled = pool.async_lease(asio::bind_cancellation_slot(signal.slot(), asio::use_future));
+  signal.emit(asio::cancellation_type::total);
+  CHECK_THROWS_AS(cancelled.get(), std::system_error);
+  auto closed = pool.async_close(asio::use_future);
+  CHECK(lease.async_invoke(index_of, asio::use_future).get() == held);
+  lease.release();
+  CHECK(behind.get() == held);
+  CHECK(waiting.get() == held);
+  CHECK(people.alive > 0);
+  other.release();
+  closed.get();
+  CHECK(people.alive == 0);
+}
+
+TEMPLATE_TEST_CASE("a lease of a pool that nobody receives ends", "[pool][lease]", ASYNC_RESOURCE_TEST_CONTEXTS) {
+  event passed;
+  TestType context;
+  census people;
+  const pool_type pool(context.get_executor(), 1, people.factory());
+  {
+    asio::io_context here;
+    pool.async_lease(asio::bind_executor(here, [](std::exception_ptr, auto) {}));
+    pool.async_invoke(index_of, [&](std::exception_ptr, std::size_t) { passed.set(); });
+    here.run();
+    REQUIRE(passed.wait());
+    pool.async_lease(asio::bind_executor(here, [](std::exception_ptr, auto) {}));
+  }
+  CHECK(pool.async_invoke(index_of, asio::use_future).get() == 0);
+}
+
+TEST_CASE("a pool whose context is shut down gives up what it has queued", "[pool][abandonment]") {
+  std::atomic<int> called{0};
+  const auto life = std::make_shared<int>();
+  census people;
+  std::optional<pool_type> pool;
+  {
+    asio::io_context context;
+    pool.emplace(context, 2, people.factory());
+    asio::cancellation_signal signal;
+    for (int i = 0; i < 10; ++i) {
+      pool->async_invoke([life](counted&) {}, [life, &called](std::exception_ptr) { ++called; });
+      pool->async_invoke_on(
+          i, [life](counted&) {}, [life, &called](std::exception_ptr) { ++called; });
+    }
+    pool->async_invoke([life](counted&) {},
+                       asio::bind_cancellation_slot(signal.slot(), [life, &called](std::exception_ptr) { ++called; }));
+    pool->async_close([life, &called](std::error_code) { ++called; });
+    context.run_one();
+  }
+  CHECK(life.use_count() == 1);
+  CHECK(people.alive == 0);
+  asio::io_context here;
+  std::vector<std::error_code> errors;
+  pool->async_invoke(index_of, asio::bind_executor(here, [&](std::exception_ptr e, std::size_t) {
+                       errors.push_back(code_of(std::move(e)));
+                     }));
+  pool->async_invoke_on(1, index_of, asio::bind_executor(here, [&](std::exception_ptr e, std::size_t) {
+                          errors.push_back(code_of(std::move(e)));
+                        }));
+  pool->async_resize(5, asio::bind_executor(here, [&](std::error_code e) { errors.push_back(e); }));
+  pool->async_close(asio::bind_executor(here, [&](std::error_code e) { errors.push_back(e); }));
+  here.run();
+  CHECK(errors == std::vector<std::error_code>{errc::closed, errc::closed, errc::closed, {}});
+}
+
+TEMPLATE_TEST_CASE("a handler whose context is shut down is destroyed, and its function still runs",
+                   "[pool][abandonment]", testing::io_4, testing::pool_4) {
+  struct result {
+    std::shared_ptr<int> life;
+    std::atomic<bool>* stray = nullptr;
+    asio::any_io_executor home;
+    ~result() {
+      if (life && stray && !home.target<typename TestType::context_type::executor_type>()->running_in_this_thread())
+        *stray = true;
+    }
+    result() = default;
+    result(result&&) = default;
+    result& operator=(result&&) = default;
+  };
+  TestType context;
+  census people;
+  const pool_type pool(context.get_executor(), 1, people.factory());
+  const auto life = std::make_shared<int>();
+  std::atomic<bool> stray{false}, called{false}, ran{false};
+  auto produce = [&, life](counted&) {
+    ran = true;
+    result r;
+    r.life = life;
+    r.stray = &stray;
+    r.home = context.get_executor();
+    return r;
+  };
+  {
+    asio::io_context here;
+    holder first(pool);
+    REQUIRE(first.began.wait());
+    pool.async_invoke(produce,
+                      asio::bind_executor(here, [&called, life](std::exception_ptr, result) { called = true; }));
+    // On its way back, and not received.
+    CHECK(first.release());
+    pool.async_invoke(index_of, asio::use_future).get();
+    CHECK(ran);
+  }
+  {
+    holder second(pool);
+    REQUIRE(second.began.wait());
+    ran = false;
+    {
+      asio::io_context here;
+      pool.async_invoke(produce,
+                        asio::bind_executor(here, [&called, life](std::exception_ptr, result) { called = true; }));
+    }
+    CHECK(second.release());
+  }
+  pool.async_close(asio::use_future).get();
+  context.join();
+  CHECK(ran);
+  CHECK_FALSE(called);
+  CHECK_FALSE(stray);
+  CHECK(life.use_count() == 2);  // Here, and in `produce`.
+}
