@@ -298,9 +298,9 @@ class home_base : public context_member, public wait_graph::node {
         hold();
       if (batch_ == batch::over) [[unlikely]]
         end_batch();
+      if (queue_.empty()) take_mail();
       if (queue_.unsettled()) [[unlikely]]
         queue_.settle();
-      if (queue_.empty()) take_mail();
       if (queue_.empty()) {
         if (batch_ != batch::none) {
           end_batch();
