@@ -217,7 +217,7 @@ concept has_batches = detail::adl::has_batches<Resource>;
 
 /// A resource with `rollback(Resource&)`, found by argument-dependent lookup.
 /**
- * Called at home when a lease ends that was not committed. Must not throw.
+ * Called at home when a lease ends that has submitted something and was not committed. Must not throw.
  */
 template <class Resource>
 concept rolls_back = detail::adl::has_rollback<Resource>;
