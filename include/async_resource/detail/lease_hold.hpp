@@ -14,6 +14,7 @@
 
 #include <async_resource/detail/home_base.hpp>
 #include <async_resource/detail/task.hpp>
+#include <async_resource/detail/tenant.hpp>
 
 namespace asyncres {
 inline namespace v0 {
