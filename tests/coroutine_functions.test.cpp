@@ -166,8 +166,8 @@ TEST_CASE("closing waits for a coroutine function", "[async_resource][coroutine_
         CHECK(spoken.get() == 1);
       },
       [](std::exception_ptr e) { CHECK(!e); });
-  std::thread thread([&] { home.run(); });
   auto work = asio::make_work_guard(home);
+  std::thread thread([&] { home.run(); });
   callers.run();
   work.reset();
   thread.join();
