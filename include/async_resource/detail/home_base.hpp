@@ -215,7 +215,10 @@ class home_base : public context_member, public wait_graph::node {
   // For tasks, while they are run.
   drain_stage& stage() noexcept { return stage_; }
   // At home, from within a function: from when that has returned, only what belongs to that lease runs.
-  void begin_lease(std::uint32_t lease) noexcept { begun_lease_ = lease; }
+  void begin_lease(std::uint32_t lease) noexcept {
+    begun_lease_ = lease;
+    noted_ = true;
+  }
   // At home, in the stage `draining`.
   void end_lease(std::uint32_t lease) noexcept {
     leased_.store(false, std::memory_order_relaxed);
@@ -233,12 +236,7 @@ class home_base : public context_member, public wait_graph::node {
   bool lease_is_this_threads() const noexcept {
     return leaseholder_.load(std::memory_order_relaxed) == std::this_thread::get_id();
   }
-  std::uint32_t next_lease() noexcept {
-    std::uint32_t lease = 0;
-    // Relaxed: it counts, and orders nothing. Neither 0 nor task_stamp::anytime.
-    while (lease == 0 || lease == task_stamp::anytime) lease = leases_.fetch_add(1, std::memory_order_relaxed) + 1;
-    return lease;
-  }
+  std::uint32_t next_lease() noexcept { return queue_.next_lease(); }
 
   // At home, in the stage `draining`: whether the operation, whose function has run, has to wait for the end of a batch.
   bool defer(any_operation& operation) noexcept {
@@ -294,10 +292,11 @@ class home_base : public context_member, public wait_graph::node {
     const wait_graph::visit here(*this);
     stage_.begin_visit();
     for (visit_budget budget(options_);;) {
-      if (begun_lease_ != 0) [[unlikely]]
-        hold();
-      if (batch_ == batch::over) [[unlikely]]
-        end_batch();
+      if (noted_) [[unlikely]] {
+        noted_ = false;
+        if (begun_lease_ != 0) hold();
+        if (batch_ == batch::over) end_batch();
+      }
       if (queue_.empty()) take_mail();
       if (queue_.unsettled()) [[unlikely]]
         queue_.settle();
@@ -321,7 +320,10 @@ class home_base : public context_member, public wait_graph::node {
         continue;
       }
       home_task& next = queue_.pop();
-      if (const std::error_code refused = refusal_of(next)) [[unlikely]] {
+      if (is_unquestioned(next)) [[likely]] {
+        budget.use();
+        next.run(*this);
+      } else if (const std::error_code refused = refusal_of(next)) {
         // All that were cancelled together go at once; others count, since new ones may come for ever.
         if (refused != asio::error::operation_aborted) budget.use();
         next.fail(refused, this);
@@ -379,7 +381,10 @@ class home_base : public context_member, public wait_graph::node {
   virtual std::exception_ptr leave_batch() noexcept = 0;
   // At home, from within a function, or around one.
   enum class batch : unsigned char { none, open, over };
-  void set_batch(batch now) noexcept { batch_ = now; }
+  void set_batch(batch now) noexcept {
+    batch_ = now;
+    noted_ = true;
+  }
   batch batch_now() const noexcept { return batch_; }
   // The context, while something is parked that will go on at home.
   virtual void keep_at_work() noexcept = 0;
@@ -437,12 +442,15 @@ class home_base : public context_member, public wait_graph::node {
     }
   }
 
+  // The quick answer for nearly all.
+  bool is_unquestioned(const home_task& task) const noexcept {
+    const task_stamp& stamp = task.stamp();
+    return unchecked_ && ((stamp.epoch ^ epoch_.load(std::memory_order_relaxed)) | stamp.lease) == 0;
+  }
+
   std::error_code refusal_of(const home_task& task) const noexcept {
-    const std::uint32_t epoch = epoch_.load(std::memory_order_relaxed);
-    if (task.stamp().epoch == epoch && unchecked_ && task.stamp().lease == 0) [[likely]]
-      return {};
     if (!task.is_operation()) return {};
-    if (task.stamp().epoch != epoch) return asio::error::operation_aborted;
+    if (task.stamp().epoch != epoch_.load(std::memory_order_relaxed)) return asio::error::operation_aborted;
     if (const std::uint32_t lease = task.stamp().lease; lease != 0) {
       if (lease != queue_.held()) return errc::closed;  // It has ended.
       return gate_ == gate::poisoned ? std::error_code(errc::poisoned) : std::error_code();
@@ -567,7 +575,6 @@ class home_base : public context_member, public wait_graph::node {
   alignas(cache_line) std::atomic<std::size_t> owners_{1};
   mailbox mailbox_;
   places places_;
-  std::atomic<std::uint32_t> leases_{0};
   std::atomic<std::thread::id> leaseholder_{};
   std::atomic<bool> leased_{false};
   reminder reminder_;
@@ -578,7 +585,8 @@ class home_base : public context_member, public wait_graph::node {
   home_queue queue_{places_};
   std::size_t returned_owners_ = 0;
   gate gate_ = gate::open;
-  bool unchecked_;  // An operation is refused only if there was a cancellation.
+  bool unchecked_;      // An operation is refused only if there was a cancellation.
+  bool noted_ = false;  // By a function, for the drain: one of these.
   std::uint32_t begun_lease_ = 0;
   batch batch_ = batch::none;
   std::atomic<std::size_t> guests_{0};

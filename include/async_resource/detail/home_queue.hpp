@@ -5,7 +5,7 @@
 #ifndef ASYNC_RESOURCE_DETAIL_HOME_QUEUE_HPP
 #define ASYNC_RESOURCE_DETAIL_HOME_QUEUE_HPP
 
-#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -40,12 +40,20 @@ class home_queue {
     if (mail.empty()) return;
     came_.add(mail.operations());
     if (const std::uint64_t queued = came_.get() - left_.get(); queued > high_water_.get()) high_water_.set(queued);
-    if (held_ == 0 && !mail.any_leased()) [[likely]]
+    // Relaxed: what belongs to a lease has come by way of the mailbox after the lease was counted.
+    if (leases_.load(std::memory_order_relaxed) == 0) [[likely]]
       return pending_.append(std::move(mail));
     while (!mail.empty()) {
       home_task& task = mail.pop();
       list_of(task.stamp().lease).push_back(task);
     }
+  }
+
+  // By any thread: a number for a lease, neither 0 nor task_stamp::anytime.
+  std::uint32_t next_lease() noexcept {
+    std::uint32_t lease = 0;
+    while (lease == 0 || lease == task_stamp::anytime) lease = leases_.fetch_add(1, std::memory_order_relaxed) + 1;
+    return lease;
   }
 
   // Nothing may run.
@@ -171,7 +179,7 @@ class home_queue {
 
   void leave(const home_task& task) noexcept {
     left_.add(1);
-    if (task.stamp().lease == 0) places_.give_back();
+    if (places_.bounded() && task.stamp().lease == 0) places_.give_back();
   }
 
   task_list without(const homebound& origin, task_list queue, task_list& orphans) noexcept {
@@ -192,6 +200,7 @@ class home_queue {
 
   places& places_;
   task_list pending_, overdue_, behind_, early_, finished_, parked_;
+  std::atomic<std::uint32_t> leases_{0};  // That there have been: without, nothing has to be sorted.
   std::uint32_t held_ = 0;
   bool unsettled_ = false;
   counter came_, left_, high_water_;

@@ -134,30 +134,22 @@ class task_list {
       task_link* const older = newest->next;
       newest->next = first_;
       first_ = newest;
-      const auto* const task = static_cast<home_task*>(newest);
-      operations_ += task->is_operation();
-      leases_ |= task->stamp().lease;
+      operations_ += static_cast<home_task*>(newest)->is_operation();
       newest = older;
     }
   }
   task_list(task_list&& other) noexcept
-      : first_(std::exchange(other.first_, nullptr)),
-        last_(other.last_),
-        operations_(other.operations_),
-        leases_(other.leases_) {}
+      : first_(std::exchange(other.first_, nullptr)), last_(other.last_), operations_(other.operations_) {}
   task_list& operator=(task_list&& other) noexcept {
     first_ = std::exchange(other.first_, nullptr);
     last_ = other.last_;
     operations_ = other.operations_;
-    leases_ = other.leases_;
     return *this;
   }
 
   bool empty() const noexcept { return !first_; }
   // How many of the tasks that came from the mailbox were operations.
   std::size_t operations() const noexcept { return operations_; }
-  // Whether any of the tasks belonged to a lease.
-  bool any_leased() const noexcept { return leases_ != 0; }
 
   // Must not be empty.
   home_task& front() const noexcept { return static_cast<home_task&>(*first_); }
@@ -186,7 +178,6 @@ class task_list {
   task_link* first_ = nullptr;
   task_link* last_ = nullptr;  // If not empty.
   std::size_t operations_ = 0;
-  std::uint32_t leases_ = 0;
 };
 
 }  // namespace detail
