@@ -8,6 +8,7 @@
 charts.py JSON DIRECTORY
 """
 
+import itertools
 import json
 import math
 import os
@@ -20,7 +21,7 @@ from matplotlib import pyplot  # noqa: E402
 
 # Grey on a transparent ground, and lines of middling lightness: readable on white and on black.
 GREY = '#808080'
-OURS = {'awaited': '#e8590c', 'callbacks': '#f08c00', 'futures': '#b08900'}
+OURS = {'awaited': '#e8590c', 'callbacks': '#f08c00', 'futures': '#b08900', 'blocking': '#c92a2a'}
 OTHERS = ['#1c7ed6', '#0c8599', '#7048e8', '#2f9e44', '#868e96', '#ae3ec9', '#d6336c']
 
 WHERE = {'own_thread': 'the resource on a thread of its own',
@@ -34,7 +35,7 @@ STYLE = {'svg.fonttype': 'none', 'svg.hashsalt': 'async_resource', 'font.family'
 
 
 def colours(contenders):
-    others = iter(OTHERS)
+    others = itertools.cycle(OTHERS)
     return {c['name']: OURS.get(c['name']) or next(others) for c in contenders}
 
 
