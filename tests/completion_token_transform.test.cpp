@@ -28,6 +28,7 @@
 #include "support/c_library.hpp"
 #include "support/contexts.hpp"
 #include "support/executors.hpp"
+#include "support/plain_coroutine.hpp"
 #include "support/stack_gauge.hpp"
 
 // completion_token_transform: any C API that calls back.
@@ -346,18 +347,7 @@ TEST_CASE("the stack does not grow with the number of calls", "[transform]") {
 
 namespace {
 
-// The least of coroutine types: runs at once, tells when it is through.
-struct plain_coroutine {
-  struct promise_type {
-    plain_coroutine get_return_object() noexcept { return {}; }
-    std::suspend_never initial_suspend() noexcept { return {}; }
-    std::suspend_never final_suspend() noexcept { return {}; }
-    void return_void() noexcept {}
-    void unhandled_exception() noexcept { std::terminate(); }
-  };
-};
-
-plain_coroutine await_all(testing::event& done, int& sum, std::error_code& error, bool& thrown) {
+testing::plain_coroutine await_all(testing::event& done, int& sum, std::error_code& error, bool& thrown) {
   const auto at_once = [](void* context, void (*callback)(void*)) { callback(context); };
   const auto two = [](void* context, void (*callback)(int, int, void*)) { callback(1, 2, context); };
   const auto refuse = [](void*, auto) { return timed_out; };

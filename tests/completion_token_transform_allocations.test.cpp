@@ -25,6 +25,7 @@
 #include "support/allocation_counter.hpp"
 #include "support/c_library.hpp"
 #include "support/contexts.hpp"
+#include "support/plain_coroutine.hpp"
 
 // completion_token_transform: what it allocates, and that it cannot fail where nothing is allocated.
 
@@ -146,18 +147,8 @@ TEST_CASE("one that can be cancelled allocates one block, where a slot is connec
 
 namespace {
 
-// A coroutine that Asio does not know.
-struct plain_coroutine {
-  struct promise_type {
-    plain_coroutine get_return_object() noexcept { return {}; }
-    std::suspend_never initial_suspend() noexcept { return {}; }
-    std::suspend_never final_suspend() noexcept { return {}; }
-    void return_void() noexcept {}
-    void unhandled_exception() noexcept { std::terminate(); }
-  };
-};
-
-plain_coroutine count_in_plain_coroutine(busy_library& c, long& allocations, std::shared_ptr<testing::event> done) {
+testing::plain_coroutine count_in_plain_coroutine(busy_library& c, long& allocations,
+                                                  std::shared_ptr<testing::event> done) {
   for (int i = 0; i < 100; ++i) co_await called_back_elsewhere(c);
   allocation_counter::start();
   for (int i = 0; i < rounds; ++i) co_await called_back_elsewhere(c);

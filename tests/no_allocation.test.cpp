@@ -32,6 +32,7 @@
 #include "support/allocation_counter.hpp"
 #include "support/contexts.hpp"
 #include "support/counting_allocator.hpp"
+#include "support/plain_coroutine.hpp"
 
 // Promise 10: nothing to pay. An operation awaited allocates nothing, any other one block from its allocator.
 
@@ -386,20 +387,9 @@ TEMPLATE_TEST_CASE("an operation with a callback takes one block from its alloca
 
 namespace {
 
-// A coroutine that Asio does not know.
-struct plain_coroutine {
-  struct promise_type {
-    plain_coroutine get_return_object() noexcept { return {}; }
-    std::suspend_never initial_suspend() noexcept { return {}; }
-    std::suspend_never final_suspend() noexcept { return {}; }
-    void return_void() noexcept {}
-    void unhandled_exception() noexcept { std::terminate(); }
-  };
-};
-
 template <class Executor>
-plain_coroutine use_in_plain_coroutine(async_resource<Executor, tally> resource, int times, long& allocations,
-                                       std::shared_ptr<testing::event> done) {
+testing::plain_coroutine use_in_plain_coroutine(async_resource<Executor, tally> resource, int times, long& allocations,
+                                                std::shared_ptr<testing::event> done) {
   const auto use = [](tally& t) { return ++t.hits; };
   for (int i = 0; i < times; ++i) co_await resource.async_invoke(use);
   allocation_counter::start();

@@ -30,6 +30,7 @@
 #include "support/contexts.hpp"
 #include "support/counting_allocator.hpp"
 #include "support/executors.hpp"
+#include "support/plain_coroutine.hpp"
 
 // Promise 4: every token. Pitfall 7.
 
@@ -299,18 +300,7 @@ TEMPLATE_TEST_CASE("the default token is the executor's own, where it has one", 
 
 namespace {
 
-// The least of coroutine types: runs at once, tells when it is through.
-struct plain_coroutine {
-  struct promise_type {
-    plain_coroutine get_return_object() noexcept { return {}; }
-    std::suspend_never initial_suspend() noexcept { return {}; }
-    std::suspend_never final_suspend() noexcept { return {}; }
-    void return_void() noexcept {}
-    void unhandled_exception() noexcept { std::terminate(); }
-  };
-};
-
-plain_coroutine await_some(counter& resource, testing::event& done, int& hits, bool& thrown, bool& on_inner) {
+testing::plain_coroutine await_some(counter& resource, testing::event& done, int& hits, bool& thrown, bool& on_inner) {
   co_await resource.async_invoke([](tally& t) { t.hits = 10; });
   try {
     co_await resource.async_invoke([](tally&) { throw std::runtime_error("thrown"); });
@@ -346,7 +336,7 @@ TEMPLATE_TEST_CASE("an operation can be awaited in a coroutine that Asio does no
 
 namespace {
 
-plain_coroutine await_one(counter resource, testing::event& done, std::error_code& error) {
+testing::plain_coroutine await_one(counter resource, testing::event& done, std::error_code& error) {
   try {
     co_await resource.async_invoke(hit);
   } catch (const std::system_error& e) {

@@ -14,7 +14,6 @@
 
 #include <array>
 #include <chrono>
-#include <coroutine>
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -29,6 +28,7 @@
 #include "support/contract_tokens.hpp"
 #include "support/counting_allocator.hpp"
 #include "support/executors.hpp"
+#include "support/plain_coroutine.hpp"
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // Of Asio's co_composed, by GCC 12.
@@ -46,16 +46,6 @@ inline error_code_function in_other_form(function f) {
   return [f = std::move(f)](int& n, std::error_code&) { return f(n); };
 }
 
-// The least of coroutine types.
-struct plain_coroutine {
-  struct promise_type {
-    plain_coroutine get_return_object() noexcept { return {}; }
-    std::suspend_never initial_suspend() noexcept { return {}; }
-    std::suspend_never final_suspend() noexcept { return {}; }
-    void return_void() noexcept {}
-    void unhandled_exception() noexcept { std::terminate(); }
-  };
-};
 inline plain_coroutine ask_plainly(bench& t, function f) {
   std::exception_ptr error;
   int value = 0;
