@@ -19,6 +19,7 @@
 #include <async_resource/detail/coroutine_call.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_place.hpp>
+#include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/invoke.hpp>
 #include <async_resource/detail/lease_hold.hpp>
 #include <async_resource/detail/operation.hpp>

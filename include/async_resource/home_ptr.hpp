@@ -13,6 +13,8 @@
 
 #include <async_resource/detail/access.hpp>
 #include <async_resource/detail/home.hpp>
+#include <async_resource/detail/home_ref.hpp>
+#include <async_resource/detail/user_code.hpp>
 #include <async_resource/error.hpp>
 
 namespace asyncres {

@@ -69,7 +69,7 @@ terms terms_of([[maybe_unused]] const Function& function) noexcept {
     return {};
 }
 
-// Whether an operation may be queued: see home_base::admit. What is a lease's needs no place.
+// Whether an operation may be queued: see home_occupancy::admit. What is a lease's needs no place.
 template <class Function>
 inline constexpr bool needs_admission = !is_closing<Function> && !is_leased<Function>;
 

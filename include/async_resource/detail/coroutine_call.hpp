@@ -20,6 +20,7 @@
 #include <async_resource/detail/completion.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/home_base.hpp>
+#include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/invoke.hpp>
 #include <async_resource/detail/lease_hold.hpp>
 #include <async_resource/detail/outcome.hpp>

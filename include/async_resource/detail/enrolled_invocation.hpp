@@ -13,8 +13,10 @@
 #include <async_resource/detail/errand.hpp>
 #include <async_resource/detail/function_holder.hpp>
 #include <async_resource/detail/home.hpp>
+#include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/task.hpp>
+#include <async_resource/detail/user_code.hpp>
 #include <async_resource/error.hpp>
 
 namespace asyncres {

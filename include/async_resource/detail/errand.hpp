@@ -16,9 +16,11 @@
 #include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/home_base.hpp>
+#include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/homebound.hpp>
 #include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/task.hpp>
+#include <async_resource/detail/user_code.hpp>
 #include <async_resource/error.hpp>
 
 namespace asyncres {

@@ -90,7 +90,7 @@ class home final : public home_base {
   void perform(Function&& function, Outcome& outcome, const task_stamp& stamp, const operation_id<Observer>& id,
                Errand* errand) noexcept {
     if (tenant_.perform(std::forward<Function>(function), outcome, stamp, id, errand,
-                        [&] { return cancelled_since(stamp); })) [[unlikely]]
+                        [&] { return gate_.cancelled_since(stamp); })) [[unlikely]]
       note_refused(id, asio::error::operation_aborted);
     if (tenant_.poisoned()) [[unlikely]]
       poison();
@@ -100,21 +100,18 @@ class home final : public home_base {
   // By any thread, with the user's code allowed: an operation is about to be submitted; it will not be; it ended in the
   // queue, with that error.
   void stamp(home_task& task, const operation_id<Observer>& id, std::uint32_t lease) noexcept {
-    home_base::stamp(task, lease);
+    home_occupancy::stamp(task, lease);
     tenant_.observed().queued(id);
   }
   void note_turned_away(const operation_id<Observer>& id) noexcept {
-    count_turned_away();
+    tally().note_turned_away();
     tenant_.observed().rejected(id);
   }
   void note_refused(const operation_id<Observer>& id, std::error_code error) noexcept {
-    if (error == asio::error::operation_aborted || error == errc::timed_out_queued) {
-      count_cancelled();
+    if (tally().note_refused(error))
       tenant_.observed().cancelled(id);
-    } else {
-      count_rejected();
+    else
       tenant_.observed().rejected(id);
-    }
   }
 
   // Refuses what was submitted before, and asks the function that runs to give up.

@@ -14,6 +14,7 @@
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/home.hpp>
+#include <async_resource/detail/home_list.hpp>
 #include <async_resource/detail/homebound.hpp>
 #include <async_resource/detail/one_shot.hpp>
 #include <async_resource/detail/reserved_memory.hpp>
@@ -48,7 +49,7 @@ class homebound_service final : public asio::execution_context::service, public 
   void shutdown() override {
     close();
     registry()->shut_down();  // From here on nobody can pin the context, and send it something.
-    task_list orphans = home_base::evict_from_all(*this);
+    task_list orphans = home_list::evict_from_all(*this);
     for (task_list arrived = take_all(); !arrived.empty();) {
       auto& operation = static_cast<operation_task&>(arrived.pop());
       operation.salvage_result();

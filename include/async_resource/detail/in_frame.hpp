@@ -14,6 +14,7 @@
 #include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/home.hpp>
+#include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/homebound_service.hpp>
 #include <async_resource/detail/invocation.hpp>
 #include <async_resource/detail/reserved_memory.hpp>

@@ -19,11 +19,13 @@
 #include <async_resource/detail/errand.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/home.hpp>
+#include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/homebound.hpp>
 #include <async_resource/detail/homebound_service.hpp>
 #include <async_resource/detail/leftover.hpp>
 #include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/task.hpp>
+#include <async_resource/detail/user_code.hpp>
 #include <async_resource/error.hpp>
 
 namespace asyncres {

@@ -20,6 +20,7 @@
 #include <async_resource/detail/enrolled_invocation.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/home.hpp>
+#include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/in_block.hpp>
 #include <async_resource/detail/in_frame.hpp>
 #include <async_resource/detail/refusal.hpp>

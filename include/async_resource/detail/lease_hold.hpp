@@ -13,8 +13,10 @@
 #include <utility>
 
 #include <async_resource/detail/home_base.hpp>
+#include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/task.hpp>
 #include <async_resource/detail/tenant.hpp>
+#include <async_resource/detail/user_code.hpp>
 
 namespace asyncres {
 inline namespace v0 {

@@ -12,6 +12,7 @@
 
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/task.hpp>
+#include <async_resource/detail/user_code.hpp>
 
 namespace asyncres {
 inline namespace v0 {

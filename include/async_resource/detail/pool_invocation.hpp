@@ -19,9 +19,11 @@
 #include <async_resource/detail/errand.hpp>
 #include <async_resource/detail/function_holder.hpp>
 #include <async_resource/detail/home_base.hpp>
+#include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/lease_hold.hpp>
 #include <async_resource/detail/task.hpp>
 #include <async_resource/detail/tenant.hpp>
+#include <async_resource/detail/user_code.hpp>
 #include <async_resource/error.hpp>
 #include <async_resource/observer.hpp>
 

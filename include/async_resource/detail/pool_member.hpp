@@ -14,7 +14,9 @@
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/home_base.hpp>
+#include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/task.hpp>
+#include <async_resource/detail/user_code.hpp>
 #include <async_resource/error.hpp>
 #include <async_resource/options.hpp>
 

@@ -25,6 +25,7 @@
 #include <async_resource/detail/expiry.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_place.hpp>
+#include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/pool_member.hpp>
 #include <async_resource/detail/pool_queue.hpp>
 #include <async_resource/detail/task.hpp>
