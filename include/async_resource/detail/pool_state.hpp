@@ -237,13 +237,12 @@ class pool_state final : public context_member, public std::enable_shared_from_t
   std::shared_ptr<pool_state> try_own() noexcept { return this->weak_from_this().lock(); }
   std::chrono::steady_clock::time_point expire() noexcept {
     for (;;) {
-      any_operation* overdue = nullptr;
+      home_queue::overdue_operation overdue;
       {
         const std::lock_guard lock(mutex_);
-        if (const auto next = queue_.take_overdue(overdue); !overdue) return next;
+        if (const auto next = queue_.take_overdue(overdue); !overdue.operation) return next;
       }
-      std::optional<context_pin> none;
-      overdue->refuse(errc::timed_out_queued, none);
+      overdue.operation->refuse(errc::timed_out_queued, overdue.pin);
     }
   }
 
