@@ -25,6 +25,7 @@
 #include <async_resource/detail/operation.hpp>
 #include <async_resource/detail/resumption.hpp>
 #include <async_resource/detail/tenant.hpp>
+#include <async_resource/detail/use_check.hpp>
 #include <async_resource/lease.hpp>
 #include <async_resource/observer.hpp>
 #include <async_resource/options.hpp>
@@ -55,11 +56,7 @@ inline namespace v0 {
  */
 template <asio::execution::executor Executor, class Resource, class Observer = no_observer>
 class async_resource {
-  static_assert(std::is_object_v<Resource> && !std::is_array_v<Resource> && !std::is_const_v<Resource>,
-                "async_resource: Resource must be a plain object type");
-  static_assert(detail::can_post<Executor>,
-                "async_resource: Executor must support require(blocking.never), or functions could run inside the "
-                "initiating function: take asio::any_io_executor, or a context's own executor");
+  static_assert(detail::check_resource<Executor, Resource>());
 
  public:
   /// Home: where the resource lives and functions run.
@@ -193,10 +190,7 @@ class async_resource {
    */
   template <class Function, class Token = detail::default_token_t<Executor>>
   auto async_invoke(Function&& function, Token&& token = Token()) const {
-    static_assert(operation_on<Function, Resource>,
-                  "async_resource: the function does not fit: it must be callable as f(Resource&) or "
-                  "f(Resource&, std::error_code&), each with or without a cancellation_view as last argument");
-    if constexpr (operation_on<Function, Resource>) {
+    if constexpr (detail::check_function<Function, Resource>()) {
       using initiation = std::conditional_t<detail::coroutine_function<std::decay_t<Function>, Resource>,
                                             detail::initiate_coroutine<home_type, std::decay_t<Function>>,
                                             detail::initiate_invoke<home_type, std::decay_t<Function>>>;

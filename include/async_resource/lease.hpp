@@ -17,6 +17,7 @@
 #include <async_resource/detail/invoke.hpp>
 #include <async_resource/detail/lease_hold.hpp>
 #include <async_resource/detail/operation.hpp>
+#include <async_resource/detail/use_check.hpp>
 #include <async_resource/error.hpp>
 #include <async_resource/observer.hpp>
 
@@ -69,10 +70,7 @@ class lease {
    */
   template <class Function, class Token = detail::default_token_t<Executor>>
   auto async_invoke(Function&& function, Token&& token = Token()) const {
-    static_assert(operation_on<Function, Resource>,
-                  "async_resource: the function does not fit: it must be callable as f(Resource&) or "
-                  "f(Resource&, std::error_code&), each with or without a cancellation_view as last argument");
-    if constexpr (operation_on<Function, Resource>) {
+    if constexpr (detail::check_function<Function, Resource>()) {
       using leased = detail::leased<std::decay_t<Function>>;
       using initiation = detail::initiate_invoke<home_type, leased>;
       if (!hold_) throw std::system_error(errc::closed);

@@ -23,6 +23,7 @@
 #include <async_resource/detail/operation.hpp>
 #include <async_resource/detail/pool_invoke.hpp>
 #include <async_resource/detail/pool_state.hpp>
+#include <async_resource/detail/use_check.hpp>
 #include <async_resource/lease.hpp>
 #include <async_resource/options.hpp>
 
@@ -67,11 +68,7 @@ concept hashable = requires(const T& value) {
  */
 template <asio::execution::executor Executor, class Resource>
 class async_resource_pool {
-  static_assert(std::is_object_v<Resource> && !std::is_array_v<Resource> && !std::is_const_v<Resource>,
-                "async_resource: Resource must be a plain object type");
-  static_assert(detail::can_post<Executor>,
-                "async_resource: Executor must support require(blocking.never), or functions could run inside the "
-                "initiating function: take asio::any_io_executor, or a context's own executor");
+  static_assert(detail::check_resource<Executor, Resource>());
 
  public:
   /// What the strands are made of, and where a handler without an executor of its own is called.
@@ -144,10 +141,7 @@ class async_resource_pool {
    */
   template <class Function, class Token = detail::default_token_t<Executor>>
   auto async_invoke(Function&& function, Token&& token = Token()) const {
-    static_assert(operation_on<Function, Resource>,
-                  "async_resource: the function does not fit: it must be callable as f(Resource&) or "
-                  "f(Resource&, std::error_code&), each with or without a cancellation_view as last argument");
-    if constexpr (operation_on<Function, Resource>) {
+    if constexpr (detail::check_function<Function, Resource>()) {
       using initiation = detail::initiate_pool_invoke<state_type, std::decay_t<Function>>;
       return detail::initiate<typename initiation::outcome_type::signature>(
           initiation(state_, std::forward<Function>(function)), std::forward<Token>(token));
@@ -165,10 +159,7 @@ class async_resource_pool {
   template <class Key, class Function, class Token = detail::default_token_t<Executor>>
   auto async_invoke_on(const Key& key, Function&& function, Token&& token = Token()) const {
     static_assert(detail::hashable<Key>, "async_resource: there is no std::hash for the key");
-    static_assert(operation_on<Function, Resource>,
-                  "async_resource: the function does not fit: it must be callable as f(Resource&) or "
-                  "f(Resource&, std::error_code&), each with or without a cancellation_view as last argument");
-    if constexpr (detail::hashable<Key> && operation_on<Function, Resource>) {
+    if constexpr (detail::check_function<Function, Resource>() && detail::hashable<Key>) {
       using initiation = detail::initiate_pool_invoke_on<state_type, std::decay_t<Function>>;
       return detail::initiate<typename initiation::outcome_type::signature>(
           initiation(state_, std::hash<Key>()(key), std::forward<Function>(function)), std::forward<Token>(token));
