@@ -31,6 +31,13 @@ struct closing {
 template <class Function>
 inline constexpr bool is_closing = std::is_same_v<Function, closing>;
 
+// The function of an operation that waits for members of a pool to leave. Not called either: such an operation only ends.
+struct pool_wait {};
+
+// Whether it is one of the user's, and its operation counted and observed.
+template <class Function>
+inline constexpr bool is_use = !is_closing<Function> && !std::is_same_v<Function, pool_wait>;
+
 // To find it closed is what was wanted.
 template <class Function>
 std::error_code as_refusal(std::error_code error) noexcept {
@@ -71,7 +78,7 @@ terms terms_of([[maybe_unused]] const Function& function) noexcept {
 
 // Whether an operation may be queued: see home_occupancy::admit. What is a lease's needs no place.
 template <class Function>
-inline constexpr bool needs_admission = !is_closing<Function> && !is_leased<Function>;
+inline constexpr bool needs_admission = is_use<Function> && !is_leased<Function>;
 
 template <class Function, class Home>
 std::error_code admission([[maybe_unused]] Home& home) noexcept {

@@ -18,7 +18,6 @@
 #include <async_resource/detail/home_base.hpp>
 #include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/homebound.hpp>
-#include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/task.hpp>
 #include <async_resource/detail/user_code.hpp>
 #include <async_resource/error.hpp>
@@ -171,21 +170,19 @@ class errand : public home_task {
 // An operation without one.
 inline constexpr errand* no_errand = nullptr;
 
-// The function's part.
-template <class Home, class Function, class Outcome>
+// The function's part. Where: at_home or in_pool, either there for as long as this is in its queue, or runs.
+template <class Where, class Function, class Outcome>
 class function_errand final : public errand {
-  using id_type = operation_id<typename Home::observer_type>;
-
  public:
-  function_errand(Home& home, Function&& function, any_operation& operation, const id_type& id, homebound* origin,
+  function_errand(const Where& where, Function&& function, any_operation& operation, homebound* origin,
                   std::shared_ptr<context_registry> registry)
-      : errand(operation, origin, std::move(registry)), home_(&home), function_(std::move(function)), id_(id) {}
+      : errand(operation, origin, std::move(registry)), where_(where), function_(std::move(function)) {}
 
   // Null if there is no memory for it, or moving the function throws.
-  static home_task* make_remainder(Home& home, Function& function, const id_type& id, const task_stamp& stamp,
+  static home_task* make_remainder(const Where& where, Function& function, const task_stamp& stamp,
                                    bool to_be_called) noexcept {
     try {
-      return new function_errand(home, function, id, stamp, to_be_called);
+      return new function_errand(where, function, stamp, to_be_called);
     } catch (...) {
       return nullptr;
     }
@@ -203,14 +200,15 @@ class function_errand final : public errand {
   }
 
  private:
-  function_errand(Home& home, Function& function, const id_type& id, const task_stamp& stamp, bool to_be_called)
-      : errand(stamp, to_be_called), home_(&home), function_(std::move(function)), id_(id) {}
+  function_errand(const Where& where, Function& function, const task_stamp& stamp, bool to_be_called)
+      : errand(stamp, to_be_called), where_(where), function_(std::move(function)) {}
 
-  void run_function([[maybe_unused]] home_base& home) noexcept override {
-    if constexpr (!is_closing<Function>) {
+  void run_function([[maybe_unused]] home_base& base) noexcept override {
+    if constexpr (is_use<Function>) {
       Outcome outcome;
+      auto& home = where_.arrive(base, *function_);
       home.stage().enter(*this);
-      home_->perform(std::move(*function_), outcome, stamp(), id_, this);
+      home.perform(std::move(*function_), outcome, stamp(), where_.id(), this);
       function_.reset();
       if (any_operation* const waiting = end_run(home)) waiting->return_with(home, &outcome);
       if constexpr (!Outcome::is_trivial) {
@@ -220,15 +218,12 @@ class function_errand final : public errand {
     }
   }
 
-  void ask_function() noexcept override { home_->ask_running(); }
+  void ask_function() noexcept override { where_.ask_running(); }
   void destroy_function() noexcept override { function_.reset(); }
-  void note_refused([[maybe_unused]] std::error_code error) noexcept override {
-    if constexpr (!is_closing<Function>) home_->note_refused(id_, error);
-  }
+  void note_refused(std::error_code error) noexcept override { where_.template note_refused<Function>(error); }
 
-  Home* home_;  // There for as long as this is in its queue, or runs.
+  Where where_;
   std::optional<Function> function_;
-  [[no_unique_address]] id_type id_;
 };
 
 // The slot's end.
@@ -255,33 +250,29 @@ concept has_no_cancellation_slot = requires {
   typename asio::associated_cancellation_slot<Handler>::asio_associated_cancellation_slot_is_unspecialised;
 };
 
-// Submits an operation whose handler has this slot. The operation may be through, and gone, as soon as the slot has been
-// told. False: home did not take it, and it is still the caller's. So it is if the call throws.
-template <class Outcome, class Home, class Function, class Slot>
-[[nodiscard]] bool send_errand(home_ref<Home> home, std::optional<Function>& function, any_operation& operation,
-                               operation_id<typename Home::observer_type> id, homebound* origin,
-                               std::shared_ptr<context_registry> registry, Slot slot,
-                               std::optional<context_pin>& home_pin) {
-  const terms how = terms_of(*function);
+// Submits an operation whose handler has this slot, by submit(task, pin), which keeps what is there. The operation may be
+// through, and gone, as soon as the slot has been told. An error: it was not taken, and is still the caller's, to end with
+// that. So it is if the call throws.
+template <class Outcome, class Where, class Function, class Slot, class Submit>
+std::optional<std::error_code> send_errand(Where where, std::optional<Function>& function, any_operation& operation,
+                                           homebound* origin, std::shared_ptr<context_registry> registry, Slot slot,
+                                           std::optional<context_pin>& pin, Submit submit) {
   errand* sent = nullptr;
   try {
-    sent = new function_errand<Home, Function, Outcome>(*home, std::move(*function), operation, id, origin,
-                                                        std::move(registry));
+    sent = new function_errand<Where, Function, Outcome>(where, std::move(*function), operation, origin,
+                                                         std::move(registry));
     function.reset();
     slot.template emplace<canceller>(*sent);
   } catch (...) {
-    take_back_admission<Function>(*home);
+    where.template take_back_admission<Function>();
     for (int owners = sent ? 2 : 0; owners > 0; --owners) sent->release();
     throw;
   }
-  announce<Function>(*home, *sent, id, how);
-  bool refused = false;
+  std::optional<std::error_code> end;
   try {
-    if (home->submit(*sent, home_pin)) {
-      if (const auto limit = home->wait_limit()) limit->arm();
-      return true;
-    }
-    refused = sent->take_back();
+    end = submit(*sent, pin);
+    if (!end) return std::nullopt;
+    if (!sent->take_back()) end.reset();  // It has been cancelled, and completed.
   } catch (...) {
     if (sent->take_back()) {
       sent->release();
@@ -289,7 +280,7 @@ template <class Outcome, class Home, class Function, class Slot>
     }
   }
   sent->release();
-  return !refused;
+  return end;
 }
 
 }  // namespace detail

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
+#include <async_resource/detail/at_home.hpp>
 #include <async_resource/detail/blocked_thread.hpp>
 #include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
@@ -69,20 +70,22 @@ class invocation : public operation_task {
   }
 
   void fail(std::error_code error, home_base* draining) noexcept final {
-    if (destroy_function(draining, [home = &*home_, id = id_, error] { note_refused(*home, id, error); }))
+    if (destroy_function(draining, [where = where_type(home_, id_), error]() mutable {
+          where.template note_refused<Function>(error);
+        }))
       end(error, draining);
   }
 
   parts take_apart(bool to_be_called) noexcept final {
     // What is left of the function here is dropped with the rest.
-    return {this, errand_type::make_remainder(*home_, *function_, id_, stamp(), to_be_called)};
+    return {this, errand_type::make_remainder(where_type(home_, id_), *function_, stamp(), to_be_called)};
   }
   any_operation* take_running() noexcept final { return this; }
   bool pin_origin(std::optional<context_pin>& pin) const noexcept final {
     return static_cast<bool>(pin.emplace(origin_registry()));
   }
   void refuse(std::error_code error, std::optional<context_pin>& pin) noexcept final {
-    note_refused(*home_, id_, error);
+    where_type(home_, id_).template note_refused<Function>(error);
     outcome_.set_error(as_refusal<Function>(error));
     deliver(nullptr, pin);
   }
@@ -123,7 +126,7 @@ class invocation : public operation_task {
   // By the initiating function: it will not be queued.
   void reject(std::error_code error, std::optional<context_pin>& home_pin) noexcept {
     function_.reset();
-    if constexpr (!is_closing<Function>) home_->note_turned_away(id_);
+    where_type(home_, id_).template note_turned_away<Function>();
     outcome_.set_error(as_refusal<Function>(error));
     std::optional<context_pin> pin;
     if (how_ == way_back::kind::post) pin.emplace(origin_registry());
@@ -193,8 +196,10 @@ class invocation : public operation_task {
       return submit_orphaned();
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = asio::get_associated_cancellation_slot(*handler_); slot.is_connected()) {
-        if (!send_errand<Outcome>(home_, function_, *this, id_, origin_, origin_registry(), slot, home_pin))
-          reject(errc::closed, home_pin);
+        const auto end =
+            send_errand<Outcome>(where_type(home_, id_), function_, *this, origin_, origin_registry(), slot, home_pin,
+                                 submission<Function, Home>{home_, id_, terms_of(*function_)});
+        if (end) reject(*end, home_pin);
         return;
       }
     Home& home = *home_;
@@ -220,16 +225,11 @@ class invocation : public operation_task {
   std::error_code admit() noexcept { return admission<Function>(*home_); }
 
  private:
-  using errand_type = function_errand<Home, Function, Outcome>;
+  using where_type = at_home<Home>;
+  using errand_type = function_errand<where_type, Function, Outcome>;
 
   Storage& storage() noexcept { return static_cast<Storage&>(*this); }
   const Storage& storage() const noexcept { return static_cast<const Storage&>(*this); }
-
-  static void note_refused([[maybe_unused]] Home& home,
-                           [[maybe_unused]] const operation_id<typename Home::observer_type>& id,
-                           [[maybe_unused]] std::error_code error) noexcept {
-    if constexpr (!is_closing<Function>) home.note_refused(id, error);
-  }
 
   // False if the operation has been taken away meanwhile.
   bool call(Home& home, Outcome& outcome) noexcept {

@@ -47,7 +47,7 @@ class initiate_invoke {
     using handler_type = std::decay_t<Handler>;
     constexpr bool posts = can_post<asio::associated_executor_t<handler_type, executor_type>>;
     using task_type = std::conditional_t<posts, in_block<Home, Function, outcome_type, handler_type>,
-                                         enrolled_invocation<Home, Function, outcome_type, handler_type>>;
+                                         enrolled_invocation<at_home<Home>, Function, outcome_type, handler_type>>;
 
     handler_type local(std::forward<Handler>(handler));
     Home& home = *home_;
@@ -90,7 +90,7 @@ class initiate_invoke {
   template <class Handler>
   void reject(Home& home, Handler handler, std::error_code error) {
     [[maybe_unused]] const Function unused = std::move(function_);
-    if constexpr (!is_closing<Function>) home.note_turned_away({});
+    if constexpr (is_use<Function>) home.note_turned_away({});
     const std::error_code reason = as_refusal<Function>(error);
     if constexpr (has_immediate_executor<Handler>) {
       std::optional<context_pin> pin;

@@ -16,10 +16,12 @@
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/block.hpp>
 #include <async_resource/detail/blocked_thread.hpp>
+#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
+#include <async_resource/detail/enrolled_invocation.hpp>
+#include <async_resource/detail/in_pool.hpp>
 #include <async_resource/detail/invoke.hpp>
 #include <async_resource/detail/outcome.hpp>
-#include <async_resource/detail/pool_invocation.hpp>
 #include <async_resource/detail/refusal.hpp>
 #include <async_resource/error.hpp>
 #include <async_resource/options.hpp>
@@ -80,7 +82,7 @@ class initiate_pool_invoke : public pool_initiation<Pool, pool_outcome_t<Functio
   template <class Handler>
   void operator()(Handler&& handler) {
     using handler_type = std::decay_t<Handler>;
-    using task_type = pool_invocation<Pool, Function, outcome_type, handler_type>;
+    using task_type = enrolled_invocation<in_pool<Pool>, Function, outcome_type, handler_type>;
 
     handler_type local(std::forward<Handler>(handler));
     const std::shared_ptr<Pool> pool = std::move(this->pool_);
@@ -92,9 +94,10 @@ class initiate_pool_invoke : public pool_initiation<Pool, pool_outcome_t<Functio
     place_guard place{refused ? nullptr : pool.get()};
     std::optional<context_pin> pin;
     if (!pool->pin(pin)) return reject(*pool, std::move(local), errc::closed);
-    auto* const task = make_block<task_type>(allocator, pool, std::move(function_), std::move(local));
+    auto* const task =
+        make_block<task_type>(allocator, std::shared_ptr(pool), std::move(function_), std::move(local));
     place.pool = nullptr;
-    if (refused) return task->enrol_and_reject(refused);
+    if (refused) return task->reject(refused, pin);
     task->start(pin, [&pool](home_task& queued, std::optional<context_pin>& held) -> std::optional<std::error_code> {
       if (const std::error_code error = pool->submit(queued, held)) return error;
       return std::nullopt;
@@ -173,7 +176,7 @@ class initiate_pool_change : public pool_initiation<Pool, pool_wait_outcome> {
   template <class Handler>
   void operator()(Handler&& handler) {
     using handler_type = std::decay_t<Handler>;
-    using task_type = pool_invocation<Pool, pool_wait, pool_wait_outcome, handler_type>;
+    using task_type = enrolled_invocation<in_pool<Pool>, pool_wait, pool_wait_outcome, handler_type>;
 
     handler_type local(std::forward<Handler>(handler));
     const Action action = action_;
@@ -182,7 +185,7 @@ class initiate_pool_change : public pool_initiation<Pool, pool_wait_outcome> {
     const auto allocator = asio::get_associated_allocator(local);
     std::optional<context_pin> pin;
     if (!pool->pin(pin)) return base::reject(*pool, std::move(local), action.with_pool_gone());
-    auto* const task = make_block<task_type>(allocator, pool, pool_wait(), std::move(local));
+    auto* const task = make_block<task_type>(allocator, std::shared_ptr(pool), pool_wait(), std::move(local));
     task->start(pin, [&](home_task& waiting, std::optional<context_pin>& held) -> std::optional<std::error_code> {
       const std::error_code error = action(*pool, held);
       if (!error && pool->wait(waiting)) return std::nullopt;

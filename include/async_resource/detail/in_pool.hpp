@@ -1,0 +1,90 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_DETAIL_IN_POOL_HPP
+#define ASYNC_RESOURCE_DETAIL_IN_POOL_HPP
+
+#include <memory>
+#include <system_error>
+
+#include <async_resource/concepts.hpp>
+#include <async_resource/detail/closing.hpp>
+#include <async_resource/detail/home_base.hpp>
+#include <async_resource/detail/home_ref.hpp>
+#include <async_resource/detail/lease_hold.hpp>
+#include <async_resource/detail/observation.hpp>
+#include <async_resource/detail/tenant.hpp>
+#include <async_resource/observer.hpp>
+
+namespace asyncres {
+inline namespace v0 {
+namespace detail {
+
+// The function of an operation that asks for a lease of one of the members: made where it runs.
+template <class Lease, class Home>
+struct pool_leasing {
+  Home* home = nullptr;
+
+  template <class Resource>
+  Lease operator()(Resource& resource) {
+    home->add_owner();
+    const home_ref<Home> owner(home);
+    return leasing<Lease, Home>{lease_owner<Home>(new lease_hold<Home>(owner))}(resource);
+  }
+  bool ends_later() const noexcept { return false; }
+};
+
+template <class Lease, class Home>
+inline constexpr bool runs_alone<pool_leasing<Lease, Home>> = true;
+
+// Which member it is, for a function that has to know.
+template <class Function, class Home>
+void tell_home(Function&, Home&) noexcept {}
+template <class Lease, class Home>
+void tell_home(pool_leasing<Lease, Home>& function, Home& home) noexcept {
+  function.home = &home;
+}
+
+// Where an operation runs, as its parts know it: at whichever member of a pool takes it. See at_home.
+template <class Pool>
+class in_pool {
+ public:
+  using home_type = typename Pool::home_type;
+  using owner = std::shared_ptr<Pool>;
+  using id_type = operation_id<no_observer>;
+
+  explicit in_pool(const owner& pool) noexcept : pool_(pool.get()) {}
+
+  template <class Function>
+  home_type& arrive(home_base& base, Function& function) noexcept {
+    home_ = static_cast<home_type*>(&base);
+    tell_home(function, *home_);
+    return *home_;
+  }
+  void ask_running() noexcept { home_->ask_running(); }
+  id_type id() const noexcept { return {}; }
+
+  template <class Function>
+  void take_back_admission() noexcept {
+    if constexpr (is_use<Function>) pool_->give_back_place();
+  }
+  template <class Function>
+  void note_turned_away() noexcept {
+    if constexpr (is_use<Function>) pool_->note_turned_away();
+  }
+  template <class Function>
+  void note_refused([[maybe_unused]] std::error_code error) noexcept {
+    if constexpr (is_use<Function>) pool_->note_refused(error);
+  }
+
+ private:
+  Pool* pool_;
+  home_type* home_ = nullptr;  // Where it runs.
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace asyncres
+
+#endif  // ASYNC_RESOURCE_DETAIL_IN_POOL_HPP
