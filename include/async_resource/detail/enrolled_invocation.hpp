@@ -38,10 +38,9 @@ namespace detail {
 //
 // Where: at_home or in_pool.
 template <class Where, class Function, class Outcome, class Handler>
-class enrolled_invocation final
-    : public any_operation,
-      private function_holder<Function>,
-      public completion<Handler, typename Where::home_type::inner_executor_type, Outcome> {
+class enrolled_invocation final : public any_operation,
+                                  private function_holder<Function>,
+                                  public completion<Handler, typename Where::home_type::inner_executor_type, Outcome> {
   using base = completion<Handler, typename Where::home_type::inner_executor_type, Outcome>;
   using owner = typename Where::owner;
 

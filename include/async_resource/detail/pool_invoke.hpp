@@ -94,8 +94,7 @@ class initiate_pool_invoke : public pool_initiation<Pool, pool_outcome_t<Functio
     place_guard place{refused ? nullptr : pool.get()};
     std::optional<context_pin> pin;
     if (!pool->pin(pin)) return reject(*pool, std::move(local), errc::closed);
-    auto* const task =
-        make_block<task_type>(allocator, std::shared_ptr(pool), std::move(function_), std::move(local));
+    auto* const task = make_block<task_type>(allocator, std::shared_ptr(pool), std::move(function_), std::move(local));
     place.pool = nullptr;
     if (refused) return task->reject(refused, pin);
     task->start(pin, [&pool](home_task& queued, std::optional<context_pin>& held) -> std::optional<std::error_code> {

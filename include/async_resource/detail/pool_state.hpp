@@ -17,7 +17,6 @@
 #include <stdexcept>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/context_registry.hpp>
@@ -28,6 +27,7 @@
 #include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/pool_member.hpp>
 #include <async_resource/detail/pool_queue.hpp>
+#include <async_resource/detail/pool_roster.hpp>
 #include <async_resource/detail/task.hpp>
 #include <async_resource/error.hpp>
 #include <async_resource/observer.hpp>
@@ -80,7 +80,8 @@ class pool_state final : public context_member, public std::enable_shared_from_t
     const context_pin pinned = pin();
     if (!pinned) return false;
     const std::lock_guard lock(mutex_);
-    return std::ranges::any_of(members_, [](const auto& m) { return m->home()->strand().running_in_this_thread(); });
+    return std::ranges::any_of(roster_.all(),
+                               [](const auto& m) { return m->home()->strand().running_in_this_thread(); });
   }
 
   // In the initiating function: whether one more operation may be queued. It then has to be, or give_back_place().
@@ -105,7 +106,7 @@ class pool_state final : public context_member, public std::enable_shared_from_t
         return refusal_;
       }
       queue_.push(task);
-      woken = wake_one();
+      woken = roster_.wake_one(*this);
     }
     if (woken) woken->start(held);
     if (limit) limit->arm();
@@ -115,7 +116,7 @@ class pool_state final : public context_member, public std::enable_shared_from_t
   // Until the pool has no member that leaves. False: there is none.
   bool wait(home_task& task) noexcept {
     const std::lock_guard lock(mutex_);
-    if (leaving_ == 0) return false;
+    if (!roster_.any_leaves()) return false;
     waiting_.push_back(task);
     return true;
   }
@@ -123,8 +124,8 @@ class pool_state final : public context_member, public std::enable_shared_from_t
   // A member for an operation of its own, until that has been submitted. Null: the pool is closed.
   std::shared_ptr<member_type> enter(std::size_t number) noexcept {
     const std::lock_guard lock(mutex_);
-    if (size_ == 0) return nullptr;
-    const auto& member = members_[number % size_];
+    if (roster_.size() == 0) return nullptr;
+    const auto& member = roster_.numbered(number);
     ++member->status.entering;
     return member;
   }
@@ -133,11 +134,10 @@ class pool_state final : public context_member, public std::enable_shared_from_t
     member_type* other = nullptr;
     {
       const std::lock_guard lock(mutex_);
-      auto& status = member.status;
-      --status.entering;
-      status.bypassed = true;
-      if (status.now == phase::idle || can_leave(member)) woken = wake(member);
-      if (!queue_.empty()) other = wake_one();
+      --member.status.entering;
+      member.status.bypassed = true;
+      woken = roster_.wake_if_asleep(member, *this);
+      if (!queue_.empty()) other = roster_.wake_one(*this);
     }
     std::optional<context_pin> none;
     if (woken) woken->start(none);
@@ -150,12 +150,10 @@ class pool_state final : public context_member, public std::enable_shared_from_t
     const std::lock_guard lock(mutex_);
     auto& status = member.status;
     if (poisoned && !std::exchange(status.poisoned, true)) look_for_service();
-    if (!queue_.empty() && (serves(member) || refusal_ == errc::poisoned)) return take(member);
+    if (!queue_.empty() && (roster_.serves(member) || refusal_ == errc::poisoned)) return take(member);
     if (std::exchange(status.bypassed, false)) return {pool_step::again};
     if (status.leaving && status.entering == 0) return {pool_step::depart};
-    status.now = status.leaving || status.poisoned ? phase::resting : phase::idle;
-    if (status.now == phase::idle) idle_.push_back(&member);
-    return {pool_step::rest, nullptr, {}, std::move(status.pool)};
+    return {pool_step::rest, nullptr, {}, roster_.put_to_rest(member)};
   }
 
   // A member has left, or was lost: what has to be done about that.
@@ -168,18 +166,13 @@ class pool_state final : public context_member, public std::enable_shared_from_t
   departure depart(member_type& member, const resource_stats& total) noexcept {
     departure left;
     const std::lock_guard lock(mutex_);
-    const auto place = std::ranges::find(members_, &member, &std::shared_ptr<member_type>::get);
-    if (place - members_.begin() < static_cast<std::ptrdiff_t>(size_)) --size_;
     left.pool = std::move(member.status.pool);
-    left.member = std::move(*place);
-    members_.erase(place);
-    member.status.now = phase::gone;
+    left.member = roster_.remove(member);
     add(departed_, total);
-    if (member.status.leaving) --leaving_;
-    if (leaving_ == 0) left.waiting = std::move(waiting_);
+    if (!roster_.any_leaves()) left.waiting = std::move(waiting_);
     look_for_service();
-    if (members_.empty()) left.queued = queue_.take_all();
-    if (!queue_.empty()) left.woken = wake_one();
+    if (roster_.all().empty()) left.queued = queue_.take_all();
+    if (!queue_.empty()) left.woken = roster_.wake_one(*this);
     return left;
   }
 
@@ -188,9 +181,9 @@ class pool_state final : public context_member, public std::enable_shared_from_t
     {
       const std::lock_guard lock(mutex_);
       refusal_ = errc::closed;
-      closing_ = true;
-      for (const auto& member : members_) member->home()->begin_close();
-      dismiss_from(0);
+      for (const auto& member : roster_.all()) member->home()->begin_close();
+      roster_.dismiss_all();
+      look_for_service();
     }
     if (mode == close_mode::cancel) cancel();
     wake_leaving(held);
@@ -202,7 +195,7 @@ class pool_state final : public context_member, public std::enable_shared_from_t
       if (member_type* const woken = add_member(size, make_member(size))) woken->start(held);
     wake_leaving(held);
     const std::lock_guard lock(mutex_);
-    return closing_ || size_ == 0 ? errc::closed : std::error_code();
+    return roster_.closing() || roster_.size() == 0 ? errc::closed : std::error_code();
   }
 
   void cancel() noexcept {
@@ -247,8 +240,6 @@ class pool_state final : public context_member, public std::enable_shared_from_t
   }
 
  private:
-  using phase = typename member_type::phase;
-
   template <class Factory>
   pool_state(const Executor& executor, const resource_options& options, Factory&& factory)
       : registry_(registry_of(context_of(executor))),
@@ -282,7 +273,7 @@ class pool_state final : public context_member, public std::enable_shared_from_t
     {
       const std::lock_guard lock(mutex_);
       refusal_ = errc::closed;
-      size_ = 0;
+      roster_.forget_numbers();
       queued = queue_.take_all();
       waiting = std::move(waiting_);
     }
@@ -302,35 +293,28 @@ class pool_state final : public context_member, public std::enable_shared_from_t
   // Unless another has taken its place meanwhile. To be started, if it is woken.
   [[nodiscard]] member_type* add_member(std::size_t index, std::shared_ptr<member_type> member) {
     const std::lock_guard lock(mutex_);
-    if (index != size_ || closing_) return nullptr;
-    idle_.reserve(members_.size() + 1);
-    idle_.push_back(members_.insert(members_.begin() + static_cast<std::ptrdiff_t>(size_++), std::move(member))->get());
+    if (index != roster_.size() || roster_.closing()) return nullptr;
+    roster_.add(std::move(member));
     if (refusal_ == errc::poisoned) refusal_.clear();
-    return queue_.empty() ? nullptr : wake_one();
+    return queue_.empty() ? nullptr : roster_.wake_one(*this);
   }
 
   // The size that there is, or, that being none any more, what was wanted.
   std::size_t try_shrink(std::size_t n) noexcept {
     const std::lock_guard lock(mutex_);
-    if (closing_ || size_ == 0) return n;
-    if (n < size_) dismiss_from(n);
-    return size_;
+    const std::size_t size = roster_.size();
+    if (roster_.closing() || size == 0) return n;
+    if (n >= size) return size;
+    roster_.dismiss_from(n);
+    look_for_service();
+    return n;
   }
 
   // The rest is with the mutex locked.
 
-  static bool can_leave(const member_type& member) noexcept {
-    const auto& status = member.status;
-    return status.leaving && status.now == phase::resting && status.entering == 0;
-  }
-  bool serves(const member_type& member) const noexcept {
-    return !member.status.poisoned && (!member.status.leaving || closing_);
-  }
-
   // If nobody serves any more, what is queued is refused by the next pump that looks.
   void look_for_service() noexcept {
-    if (!refusal_ && std::ranges::none_of(members_, [this](const auto& m) { return serves(*m); }))
-      refusal_ = members_.empty() ? errc::closed : errc::poisoned;
+    if (!refusal_ && roster_.nobody_serves()) refusal_ = roster_.all().empty() ? errc::closed : errc::poisoned;
   }
 
   pool_step take(member_type& member) noexcept {
@@ -341,35 +325,6 @@ class pool_state final : public context_member, public std::enable_shared_from_t
     return {pool_step::run, &task};
   }
 
-  member_type* wake_one() noexcept {
-    if (idle_.empty()) return nullptr;
-    member_type& member = *idle_.back();
-    idle_.pop_back();
-    return set_awake(member);
-  }
-  member_type* wake(member_type& member) noexcept {
-    std::erase(idle_, &member);
-    return set_awake(member);
-  }
-  member_type* set_awake(member_type& member) noexcept {
-    member.status.now = phase::awake;
-    member.status.pool = this->shared_from_this();
-    return &member;
-  }
-
-  void dismiss_from(std::size_t first) noexcept {
-    for (std::size_t i = first; i < size_; ++i) {
-      auto& status = members_[i]->status;
-      status.leaving = true;
-      ++leaving_;
-      if (status.now != phase::idle) continue;
-      std::erase(idle_, members_[i].get());
-      status.now = phase::resting;
-    }
-    size_ = first;
-    look_for_service();
-  }
-
   // But for these.
 
   void wake_leaving(std::optional<context_pin>& held) noexcept {
@@ -377,10 +332,9 @@ class pool_state final : public context_member, public std::enable_shared_from_t
       member_type* woken = nullptr;
       {
         const std::lock_guard lock(mutex_);
-        const auto place = std::ranges::find_if(members_, [](const auto& m) { return can_leave(*m); });
-        if (place == members_.end()) return;
-        woken = wake(**place);
+        woken = roster_.wake_leaving(*this);
       }
+      if (!woken) return;
       woken->start(held);
     }
   }
@@ -391,8 +345,8 @@ class pool_state final : public context_member, public std::enable_shared_from_t
       std::shared_ptr<member_type> member;
       {
         const std::lock_guard lock(mutex_);
-        if (i >= members_.size()) return;
-        member = members_[i];
+        if (i >= roster_.all().size()) return;
+        member = roster_.all()[i];
       }
       visit(*member->home());
     }
@@ -420,12 +374,9 @@ class pool_state final : public context_member, public std::enable_shared_from_t
 
   std::mutex mutex_;
   pool_queue queue_;
-  std::vector<std::shared_ptr<member_type>> members_;  // The first size_ of them serve, the others leave.
-  std::size_t size_ = 0, leaving_ = 0;
-  std::vector<member_type*> idle_;
+  pool_roster<member_type> roster_;
   task_list waiting_;
   std::error_code refusal_;  // Why nothing more is queued.
-  bool closing_ = false;
   resource_stats departed_;
 };
 
