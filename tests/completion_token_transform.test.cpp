@@ -29,6 +29,7 @@
 #include "support/contexts.hpp"
 #include "support/executors.hpp"
 #include "support/plain_coroutine.hpp"
+#include "support/run_coroutine.hpp"
 #include "support/stack_gauge.hpp"
 
 // completion_token_transform: any C API that calls back.
@@ -55,16 +56,6 @@ constexpr auto start_seven = [](void* context, auto callback) {
 template <class Token>
 auto async_seven(Token&& token) {
   return completion_token_transform<error_and_int>(std::forward<Token>(token), start_seven);
-}
-
-// Runs a coroutine on a context of its own, to its end.
-template <class Coroutine>
-void run(Coroutine&& coroutine) {
-  asio::io_context context;
-  std::exception_ptr failure;
-  asio::co_spawn(context, std::forward<Coroutine>(coroutine), [&](std::exception_ptr e) { failure = e; });
-  context.run();
-  if (failure) std::rethrow_exception(failure);
 }
 
 struct no_default {
@@ -159,7 +150,7 @@ TEST_CASE("an error that start returns is what the operation completes with", "[
   using signature = void(std::exception_ptr, std::string);
   CHECK_THROWS_AS(completion_token_transform<signature>(asio::use_future, refuse).get(), std::system_error);
   CHECK(completion_token_transform<signature>(asio::use_future, accept).get() == "done");
-  run([&]() -> asio::awaitable<void> {
+  testing::run([&]() -> asio::awaitable<void> {
     std::error_code thrown;
     try {
       co_await completion_token_transform<signature>(asio::deferred, refuse);
@@ -173,9 +164,10 @@ TEST_CASE("an error that start returns is what the operation completes with", "[
 
 TEST_CASE("what start throws comes out of the co_await", "[transform]") {
   const auto fail = [](void*, auto) -> std::error_code { throw std::domain_error("no"); };
-  CHECK_THROWS_AS(
-      run([&]() -> asio::awaitable<void> { co_await completion_token_transform<error_and_int>(asio::deferred, fail); }),
-      std::domain_error);
+  CHECK_THROWS_AS(testing::run([&]() -> asio::awaitable<void> {
+                    co_await completion_token_transform<error_and_int>(asio::deferred, fail);
+                  }),
+                  std::domain_error);
 }
 
 TEST_CASE("the arguments may be move-only, and need no default where start cannot refuse", "[transform]") {
@@ -184,7 +176,7 @@ TEST_CASE("the arguments may be move-only, and need no default where start canno
   };
   using signature = void(std::unique_ptr<int>, no_default);
   int sum = 0;
-  run([&]() -> asio::awaitable<void> {
+  testing::run([&]() -> asio::awaitable<void> {
     auto [one, two] = co_await completion_token_transform<signature>(asio::deferred, start);
     sum = *one + two.value;
   });
@@ -231,7 +223,7 @@ TEST_CASE("a C API takes every token", "[transform]") {
 TEST_CASE("coroutines await a C API in every way", "[transform]") {
   using namespace asio::experimental::awaitable_operators;
   int sum = 0;
-  run([&]() -> asio::awaitable<void> {
+  testing::run([&]() -> asio::awaitable<void> {
     sum += co_await async_seven(asio::deferred);
     sum += co_await async_seven(asio::use_awaitable);
     const auto [error, i] = co_await async_seven(asio::as_tuple(asio::use_awaitable));
@@ -329,7 +321,7 @@ TEST_CASE("a handler that throws does so out of its executor's run()", "[transfo
 
 TEST_CASE("the stack does not grow with the number of calls", "[transform]") {
   testing::stack_gauge gauge;
-  run([&]() -> asio::awaitable<void> {
+  testing::run([&]() -> asio::awaitable<void> {
     const auto at_once = [](void* context, auto callback) { callback(success, 1, context); };
     const auto fail = [](void*, auto) { throw 1; };
     for (int i = 0; i < 1'000; ++i) {

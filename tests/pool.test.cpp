@@ -29,6 +29,7 @@
 
 #include "support/contexts.hpp"
 #include "support/counting_allocator.hpp"
+#include "support/member_holder.hpp"
 
 // async_resource_pool: where functions run, and how operations end.
 
@@ -36,6 +37,7 @@ namespace {
 
 using asyncres::errc;
 using testing::event;
+using testing::member_holder;
 
 struct worker {
   std::size_t index;
@@ -46,34 +48,13 @@ using pool_type = asyncres::async_resource_pool<asio::any_io_executor, worker>;
 
 constexpr auto make_worker = [](std::size_t index) { return worker{index}; };
 
-// Occupies one member of a pool until it is let go.
-class holder {
- public:
-  explicit holder(const pool_type& pool) {
-    auto function = [this](worker& w) {
-      index = w.index;
-      began.set();
-      return go.wait();
-    };
-    done = pool.async_invoke(std::move(function), asio::use_future);
-  }
-  bool release() {
-    go.set();
-    return done.get();
-  }
-
-  event began, go;
-  std::size_t index = 0;
-  std::future<bool> done;
-};
-
 }  // namespace
 
 TEMPLATE_TEST_CASE("no resource of a pool idles while work waits", "[pool]", testing::io_4, testing::pool_4) {
   TestType context;
   const pool_type pool(context.get_executor(), 3, make_worker);
-  std::array<std::unique_ptr<holder>, 3> holders;
-  for (auto& each : holders) each = std::make_unique<holder>(pool);
+  std::array<std::unique_ptr<member_holder>, 3> holders;
+  for (auto& each : holders) each = std::make_unique<member_holder>(pool);
   for (const auto& each : holders) REQUIRE(each->began.wait());
   CHECK(holders[0]->index + holders[1]->index + holders[2]->index == 3);
 
@@ -264,7 +245,7 @@ TEMPLATE_TEST_CASE("an operation cancelled while a pool has it queued completes 
       GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
   TestType context;
   const pool_type pool(context.get_executor(), 2, make_worker);
-  holder first(pool), second(pool);
+  member_holder first(pool), second(pool);
   REQUIRE(first.began.wait());
   REQUIRE(second.began.wait());
   asio::cancellation_signal signal;
@@ -315,7 +296,7 @@ TEMPLATE_TEST_CASE("cancelling a pool ends what is queued, and spares what comes
                    testing::pool_4) {
   TestType context;
   const pool_type pool(context.get_executor(), 1, make_worker);
-  holder first(pool);
+  member_holder first(pool);
   REQUIRE(first.began.wait());
   const auto nothing = [](worker&) {};
   auto before = pool.async_invoke(nothing, asio::use_future);
@@ -335,7 +316,7 @@ TEMPLATE_TEST_CASE("the queue of a pool is bounded, and says so through the imme
   asyncres::resource_options options;
   options.max_pending = 2;
   const pool_type pool(context.get_executor(), 1, make_worker, options);
-  holder first(pool);
+  member_holder first(pool);
   REQUIRE(first.began.wait());
   const auto nothing = [](worker&) {};
   auto second = pool.async_invoke(nothing, asio::use_future);

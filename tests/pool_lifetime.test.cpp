@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "support/contexts.hpp"
+#include "support/member_holder.hpp"
 
 // async_resource_pool: how it is made, how its resources are replaced, and how it ends.
 
@@ -35,6 +36,7 @@ using asyncres::close_mode;
 using asyncres::errc;
 using asyncres::on_failure;
 using testing::event;
+using testing::member_holder;
 
 // Counts how many there are.
 class counted {
@@ -64,28 +66,6 @@ struct census {
 };
 
 const auto index_of = [](counted& c) { return c.index; };
-
-// Occupies one member of a pool until it is let go.
-class holder {
- public:
-  explicit holder(const pool_type& pool) {
-    auto function = [this](counted&) {
-      began.set();
-      return go_.wait();
-    };
-    done_ = pool.async_invoke(std::move(function), asio::use_future);
-  }
-  bool release() {
-    go_.set();
-    return done_.get();
-  }
-
-  event began;
-
- private:
-  event go_;
-  std::future<bool> done_;
-};
 
 std::error_code code_of(std::exception_ptr exception) {
   try {
@@ -147,7 +127,7 @@ TEMPLATE_TEST_CASE("closing a pool can abort what is queued, and only its own wa
   TestType context;
   census people;
   const pool_type pool(context.get_executor(), 2, people.factory());
-  holder first(pool), second(pool);
+  member_holder first(pool), second(pool);
   REQUIRE(first.began.wait());
   REQUIRE(second.began.wait());
   auto queued = pool.async_invoke(index_of, asio::use_future);
@@ -183,7 +163,7 @@ TEMPLATE_TEST_CASE("a pool grows at once, and what waits is served", "[pool][res
   TestType context;
   census people;
   const pool_type pool(context.get_executor(), 1, people.factory());
-  holder first(pool);
+  member_holder first(pool);
   REQUIRE(first.began.wait());
   auto waiting = pool.async_invoke(index_of, asio::use_future);
   pool.async_resize(3, asio::use_future).get();
@@ -390,7 +370,7 @@ TEMPLATE_TEST_CASE("a handler whose context is shut down is destroyed, and its f
   };
   {
     asio::io_context here;
-    holder first(pool);
+    member_holder first(pool);
     REQUIRE(first.began.wait());
     pool.async_invoke(produce,
                       asio::bind_executor(here, [&called, life](std::exception_ptr, result) { called = true; }));
@@ -400,7 +380,7 @@ TEMPLATE_TEST_CASE("a handler whose context is shut down is destroyed, and its f
     CHECK(ran);
   }
   {
-    holder second(pool);
+    member_holder second(pool);
     REQUIRE(second.began.wait());
     ran = false;
     {

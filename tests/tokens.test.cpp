@@ -31,6 +31,7 @@
 #include "support/counting_allocator.hpp"
 #include "support/executors.hpp"
 #include "support/plain_coroutine.hpp"
+#include "support/run_coroutine.hpp"
 
 // Promise 4: every token. Pitfall 7.
 
@@ -51,16 +52,6 @@ using counter = async_resource<asio::any_io_executor, tally>;
 constexpr auto hit = [](tally& t) { return ++t.hits; };
 constexpr auto hit_ec = [](tally& t, std::error_code&) { return ++t.hits; };
 
-// Runs a coroutine on a context of its own, to its end.
-template <class Coroutine>
-void run(Coroutine&& coroutine) {
-  asio::io_context context;
-  std::exception_ptr failure;
-  asio::co_spawn(context, std::forward<Coroutine>(coroutine), [&](std::exception_ptr e) { failure = e; });
-  context.run();
-  if (failure) std::rethrow_exception(failure);
-}
-
 }  // namespace
 
 TEMPLATE_TEST_CASE("without a token the operation is returned, to be awaited", "[async_resource][tokens]",
@@ -68,7 +59,7 @@ TEMPLATE_TEST_CASE("without a token the operation is returned, to be awaited", "
   TestType home;
   counter resource(home.context());
   int hits = 0;
-  run([&]() -> asio::awaitable<void> {
+  testing::run([&]() -> asio::awaitable<void> {
     co_await resource.async_invoke(hit);
     co_await resource.async_invoke(hit, asio::deferred);
     co_await resource.async_invoke(hit, asio::use_awaitable);
@@ -81,7 +72,7 @@ TEMPLATE_TEST_CASE("an awaited function that throws throws from co_await", "[asy
                    ASYNC_RESOURCE_TEST_CONTEXTS) {
   TestType home;
   counter resource(home.context());
-  CHECK_THROWS_AS(run([&]() -> asio::awaitable<void> {
+  CHECK_THROWS_AS(testing::run([&]() -> asio::awaitable<void> {
                     co_await resource.async_invoke([](tally&) { throw std::domain_error("no"); });
                   }),
                   std::domain_error);
@@ -155,7 +146,7 @@ TEMPLATE_TEST_CASE("parallel groups and the awaitable operators take operations"
   counter resource(home.context());
   int sum = 0;
   std::size_t alternatives = 0;
-  run([&]() -> asio::awaitable<void> {
+  testing::run([&]() -> asio::awaitable<void> {
     auto [order, e1, first, e2, second] =
         co_await asio::experimental::make_parallel_group(resource.async_invoke(hit), resource.async_invoke(hit))
             .async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
@@ -294,7 +285,7 @@ TEMPLATE_TEST_CASE("the default token is the executor's own, where it has one", 
   awaited resource(home.get_executor());
   STATIC_REQUIRE(std::is_same_v<decltype(resource.async_invoke(hit)), asio::awaitable<int>>);
   int hits = 0;
-  run([&]() -> asio::awaitable<void> { hits = co_await resource.async_invoke(hit); });
+  testing::run([&]() -> asio::awaitable<void> { hits = co_await resource.async_invoke(hit); });
   CHECK(hits == 1);
 }
 

@@ -62,8 +62,9 @@ void refuse_at_once(Handler handler, std::error_code error, const Executor& fall
   asio::dispatch(executor, refusal<Handler, Outcome>{std::move(handler), Outcome(error)});
 }
 
-// Completes an operation that its home never took: where it is, if the handler does nothing but wake a thread; through the handler's immediate executor if it has one; else, home
-// being gone and its executor of no use, its associated executor, else a system thread.
+// Completes an operation that its home never took: where it is, if the handler does nothing but wake a thread; through the
+// handler's immediate executor, if it has one; else on its associated executor, or, since home is gone and its executor of
+// no use, on a system thread.
 template <class Outcome, class Handler>
 void refuse(Handler handler, std::error_code error) {
   if constexpr (is_waker<Handler>) {
