@@ -5,6 +5,7 @@
 #include <async_resource/async_resource.hpp>
 #include <async_resource/home_ptr.hpp>
 #include <async_resource/observer.hpp>
+#include <async_resource/pool.hpp>
 
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
@@ -104,6 +105,16 @@ class recorder {
 };
 
 using observed = async_resource<asio::any_io_executor, int, recorder>;
+using observed_pool = asyncres::async_resource_pool<asio::any_io_executor, int, recorder>;
+
+// One resource, or a pool of one.
+template <class Handle>
+Handle make(asio::io_context& home, const resource_options& options = {}) {
+  if constexpr (std::is_same_v<Handle, observed>)
+    return Handle(home, options, std::in_place, 0);
+  else
+    return Handle(home, 1, [](std::size_t) { return 0; }, options);
+}
 
 constexpr auto nothing = [](int&) {};
 constexpr auto failing = [](int&) { throw std::runtime_error("failed"); };
@@ -167,13 +178,14 @@ TEST_CASE("an observer is told before and after the function, and before the han
   CHECK(entries[3].at_home);
 }
 
-TEST_CASE("an observer is told how an operation ends that does not run", "[async_resource][observer]") {
+TEMPLATE_TEST_CASE("an observer is told how an operation ends that does not run", "[async_resource][observer]", observed,
+                   observed_pool) {
   journal told;
   asio::cancellation_signal signal;
   asio::io_context home;
   asio::io_context callers;
   SECTION("cancelled, by its slot: at once") {
-    const observed resource(home, 0);
+    const auto resource = make<TestType>(home);
     resource.async_invoke(nothing, asio::bind_cancellation_slot(signal.slot(), ignore));
     signal.emit(asio::cancellation_type::terminal);
     CHECK(told.events() == cancelled);
@@ -182,28 +194,28 @@ TEST_CASE("an observer is told how an operation ends that does not run", "[async
     CHECK(stories(told) == std::vector<story>{cancelled});
   }
   SECTION("cancelled, by cancel()") {
-    const observed resource(home, 0);
+    const auto resource = make<TestType>(home);
     resource.async_invoke(nothing, ignore);
     resource.cancel();
     settle(home);
     CHECK(stories(told) == std::vector<story>{cancelled});
   }
   SECTION("cancelled, by a close") {
-    const observed resource(home, 0);
+    const auto resource = make<TestType>(home);
     resource.async_invoke(nothing, ignore);
     resource.async_close(close_mode::cancel, asio::detached);
     settle(home);
     CHECK(stories(told) == std::vector<story>{cancelled});
   }
   SECTION("timed out") {
-    const observed resource(home, resource_options{.max_wait = std::chrono::milliseconds(1)}, std::in_place, 0);
+    const auto resource = make<TestType>(home, resource_options{.max_wait = std::chrono::milliseconds(1)});
     resource.async_invoke(nothing, asio::bind_executor(callers, ignore));
     callers.run();
     settle(home);
     CHECK(stories(told) == std::vector<story>{cancelled});
   }
   SECTION("rejected, in the initiating function, the queue being full") {
-    const observed resource(home, resource_options{.max_pending = 1}, std::in_place, 0);
+    const auto resource = make<TestType>(home, resource_options{.max_pending = 1});
     resource.async_invoke(nothing, ignore);
     resource.async_invoke(nothing, ignore);
     CHECK(told.events() == story{what::queued, what::rejected});
@@ -211,7 +223,7 @@ TEST_CASE("an observer is told how an operation ends that does not run", "[async
     CHECK(stories(told) == std::vector<story>{ran, rejected});
   }
   SECTION("rejected, the resource being closed") {
-    const observed resource(home, 0);
+    const auto resource = make<TestType>(home);
     resource.async_close(asio::detached);
     resource.async_invoke(nothing, ignore);
     settle(home);
@@ -220,7 +232,7 @@ TEST_CASE("an observer is told how an operation ends that does not run", "[async
     CHECK(stories(told) == std::vector<story>{rejected, rejected});
   }
   SECTION("rejected, the resource being poisoned, while it was queued and later") {
-    const observed resource(home, resource_options{.failure = on_failure::poison}, std::in_place, 0);
+    const auto resource = make<TestType>(home, resource_options{.failure = on_failure::poison});
     resource.async_invoke(failing, ignore);
     resource.async_invoke(nothing, ignore);
     settle(home);
@@ -235,7 +247,7 @@ TEST_CASE("an observer is told how an operation ends that does not run", "[async
   }
   SECTION("rejected, home's context having been shut down") {
     auto short_lived = std::make_unique<asio::io_context>();
-    const observed resource(*short_lived, 0);
+    const auto resource = make<TestType>(*short_lived);
     short_lived.reset();
     resource.async_invoke(nothing, asio::bind_executor(callers, ignore));
     CHECK(told.events() == rejected);

@@ -25,6 +25,7 @@
 #include <async_resource/detail/pool_state.hpp>
 #include <async_resource/detail/use_check.hpp>
 #include <async_resource/lease.hpp>
+#include <async_resource/observer.hpp>
 #include <async_resource/options.hpp>
 
 namespace asyncres {
@@ -62,11 +63,12 @@ concept hashable = requires(const T& value) {
  *
  * @tparam Executor What the strands are made of: an Asio executor that can `require(blocking.never)`.
  * @tparam Resource As for async_resource.
+ * @tparam Observer As for async_resource. There is one for each member, and one for the queue.
  *
  * @par Thread Safety
  * Distinct handles: safe. One handle: its `const` members may be called concurrently.
  */
-template <asio::execution::executor Executor, class Resource>
+template <asio::execution::executor Executor, class Resource, class Observer = no_observer>
 class async_resource_pool {
   static_assert(detail::check_resource<Executor, Resource>());
 
@@ -79,7 +81,7 @@ class async_resource_pool {
   /// Rebinds the handle to another executor.
   template <class OtherExecutor>
   struct rebind_executor {
-    using other = async_resource_pool<OtherExecutor, Resource>;
+    using other = async_resource_pool<OtherExecutor, Resource, Observer>;
   };
 
   /// Has `n` resources constructed, each at its home, by a factory, before the first function runs there.
@@ -173,11 +175,11 @@ class async_resource_pool {
    * A thread that blocks on the pool while it has leases of all members waits for ever, and is not told.
    *
    * @par Completion Signature
-   * `void(std::exception_ptr, lease<Executor, Resource>)`
+   * `void(std::exception_ptr, lease<Executor, Resource, Observer>)`
    */
   template <class Token = detail::default_token_t<Executor>>
   auto async_lease(Token&& token = Token()) const {
-    using lease_type = lease<Executor, Resource>;
+    using lease_type = lease<Executor, Resource, Observer>;
     using function = detail::pool_leasing<lease_type, typename state_type::home_type>;
     using initiation = detail::initiate_pool_invoke<state_type, function>;
     return detail::initiate<void(std::exception_ptr, lease_type)>(initiation(state_, function()),
@@ -241,7 +243,7 @@ class async_resource_pool {
   }
 
  private:
-  using state_type = detail::pool_state<Executor, Resource>;
+  using state_type = detail::pool_state<Executor, Resource, Observer>;
 
   static std::size_t not_zero(std::size_t n) {
     if (n == 0) throw std::invalid_argument("async_resource: a pool needs at least one resource");

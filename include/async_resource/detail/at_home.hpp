@@ -38,6 +38,19 @@ class at_home {
   void ask_running() noexcept { home_->ask_running(); }
   const id_type& id() const noexcept { return id_; }
 
+  // What submits the task of an operation with that function, or says with what it ends instead. Owns home: the operation
+  // may be through, and destroyed, meanwhile.
+  template <class Function>
+  auto submission(const owner& there, const Function& function) const noexcept {
+    return [there, id = id_, how = terms_of(function)](
+               home_task& task, std::optional<context_pin>& pin) -> std::optional<std::error_code> {
+      announce<Function>(*there, task, id, how);
+      if (!there->submit(task, pin)) return errc::closed;
+      if (const auto limit = there->wait_limit()) limit->arm();
+      return std::nullopt;
+    };
+  }
+
   // An operation with that function is not queued after all; was not, or ended in the queue, with that error.
   template <class Function>
   void take_back_admission() noexcept {
@@ -55,21 +68,6 @@ class at_home {
  private:
   Home* home_;
   [[no_unique_address]] id_type id_;
-};
-
-// Submits the task of an operation with such a function, or says with what that ends instead.
-template <class Function, class Home>
-struct submission {
-  home_ref<Home> home;  // By value: the operation may be through, and destroyed, meanwhile.
-  [[no_unique_address]] operation_id<typename Home::observer_type> id;
-  terms how;
-
-  std::optional<std::error_code> operator()(home_task& task, std::optional<context_pin>& pin) const {
-    announce<Function>(*home, task, id, how);
-    if (!home->submit(task, pin)) return errc::closed;
-    if (const auto limit = home->wait_limit()) limit->arm();
-    return std::nullopt;
-  }
 };
 
 }  // namespace detail

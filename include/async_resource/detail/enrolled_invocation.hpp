@@ -52,9 +52,9 @@ class enrolled_invocation final : public any_operation,
         where_(there),
         owner_(std::move(there)) {}
 
-  // To its home.
+  // By where_.submission().
   void start(std::optional<context_pin>& pin) {
-    start(pin, submission<Function, typename Where::home_type>{owner_, where_.id(), terms_of(*this->function_)});
+    start(pin, where_.template submission<Function>(owner_, *this->function_));
   }
   // submit(task, pin) has the task queued, or says with what it ends instead, and keeps what is there meanwhile.
   template <class Submit>

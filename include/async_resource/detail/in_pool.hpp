@@ -6,16 +6,18 @@
 #define ASYNC_RESOURCE_DETAIL_IN_POOL_HPP
 
 #include <memory>
+#include <optional>
 #include <system_error>
 
 #include <async_resource/concepts.hpp>
 #include <async_resource/detail/closing.hpp>
+#include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/home_base.hpp>
 #include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/lease_hold.hpp>
 #include <async_resource/detail/observation.hpp>
+#include <async_resource/detail/task.hpp>
 #include <async_resource/detail/tenant.hpp>
-#include <async_resource/observer.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -52,7 +54,7 @@ class in_pool {
  public:
   using home_type = typename Pool::home_type;
   using owner = std::shared_ptr<Pool>;
-  using id_type = operation_id<no_observer>;
+  using id_type = operation_id<typename Pool::observer_type>;
 
   explicit in_pool(const owner& pool) noexcept : pool_(pool.get()) {}
 
@@ -63,7 +65,18 @@ class in_pool {
     return *home_;
   }
   void ask_running() noexcept { home_->ask_running(); }
-  id_type id() const noexcept { return {}; }
+
+  // See at_home.
+  template <class Function>
+  auto submission(const owner& there, const Function&) const noexcept {
+    return [there, id = id_](home_task& task, std::optional<context_pin>& pin) -> std::optional<std::error_code> {
+      there->note_queued(id);
+      if (const std::error_code error = there->submit(task, pin)) return error;
+      return std::nullopt;
+    };
+  }
+
+  const id_type& id() const noexcept { return id_; }
 
   template <class Function>
   void take_back_admission() noexcept {
@@ -71,16 +84,17 @@ class in_pool {
   }
   template <class Function>
   void note_turned_away() noexcept {
-    if constexpr (is_use<Function>) pool_->note_turned_away();
+    if constexpr (is_use<Function>) pool_->note_turned_away(id_);
   }
   template <class Function>
   void note_refused([[maybe_unused]] std::error_code error) noexcept {
-    if constexpr (is_use<Function>) pool_->note_refused(error);
+    if constexpr (is_use<Function>) pool_->note_refused(id_, error);
   }
 
  private:
   Pool* pool_;
   home_type* home_ = nullptr;  // Where it runs.
+  [[no_unique_address]] id_type id_;
 };
 
 }  // namespace detail

@@ -196,9 +196,10 @@ class invocation : public operation_task {
       return submit_orphaned();
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = asio::get_associated_cancellation_slot(*handler_); slot.is_connected()) {
+        const where_type where(home_, id_);
         const auto end =
-            send_errand<Outcome>(where_type(home_, id_), function_, *this, origin_, origin_registry(), slot, home_pin,
-                                 submission<Function, Home>{home_, id_, terms_of(*function_)});
+            send_errand<Outcome>(where, function_, *this, origin_, origin_registry(), slot, home_pin,
+                                 where.template submission<Function>(home_, *function_));
         if (end) reject(*end, home_pin);
         return;
       }

@@ -97,10 +97,7 @@ class initiate_pool_invoke : public pool_initiation<Pool, pool_outcome_t<Functio
     auto* const task = make_block<task_type>(allocator, std::shared_ptr(pool), std::move(function_), std::move(local));
     place.pool = nullptr;
     if (refused) return task->reject(refused, pin);
-    task->start(pin, [&pool](home_task& queued, std::optional<context_pin>& held) -> std::optional<std::error_code> {
-      if (const std::error_code error = pool->submit(queued, held)) return error;
-      return std::nullopt;
-    });
+    task->start(pin);
   }
 
  private:
@@ -115,7 +112,7 @@ class initiate_pool_invoke : public pool_initiation<Pool, pool_outcome_t<Functio
   template <class Handler>
   void reject(Pool& pool, Handler handler, std::error_code error) {
     [[maybe_unused]] const Function unused = std::move(function_);
-    pool.note_turned_away();
+    pool.note_turned_away({});
     base::reject(pool, std::move(handler), error);
   }
 
@@ -153,7 +150,7 @@ class initiate_pool_invoke_on : public pool_initiation<Pool, pool_outcome_t<Func
   template <class Handler>
   void reject(Pool& pool, Handler handler) {
     [[maybe_unused]] const Function unused = std::move(function_);
-    pool.note_turned_away();
+    pool.note_turned_away({});
     base::reject(pool, std::move(handler), errc::closed);
   }
 

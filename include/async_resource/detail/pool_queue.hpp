@@ -74,7 +74,7 @@ class pool_queue {
   }
 
   void note_turned_away() noexcept { tally_.note_turned_away(); }
-  void note_refused(std::error_code error) noexcept { tally_.note_refused(error); }
+  bool note_refused(std::error_code error) noexcept { return tally_.note_refused(error); }
 
   // Adds what it has to tell.
   void read(resource_stats& stats) const noexcept { tally_.read(stats, queue_, max_pending_); }

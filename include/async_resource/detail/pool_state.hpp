@@ -25,12 +25,12 @@
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_place.hpp>
 #include <async_resource/detail/home_ref.hpp>
+#include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/pool_member.hpp>
 #include <async_resource/detail/pool_queue.hpp>
 #include <async_resource/detail/pool_roster.hpp>
 #include <async_resource/detail/task.hpp>
 #include <async_resource/error.hpp>
-#include <async_resource/observer.hpp>
 #include <async_resource/options.hpp>
 
 namespace asyncres {
@@ -53,12 +53,14 @@ struct indexed_factory {
 // nothing. What a member that is on its way to the queue might be held up by wakes another one.
 //
 // Owned by handles, by operations until they come back, and by members that are awake.
-template <class Executor, class Resource>
-class pool_state final : public context_member, public std::enable_shared_from_this<pool_state<Executor, Resource>> {
+template <class Executor, class Resource, class Observer>
+class pool_state final : public context_member,
+                         public std::enable_shared_from_this<pool_state<Executor, Resource, Observer>> {
  public:
   using inner_executor_type = Executor;
   using resource_type = Resource;
-  using home_type = home<Executor, Resource, no_observer>;
+  using observer_type = Observer;
+  using home_type = home<Executor, Resource, Observer>;
   using member_type = pool_member<pool_state>;
 
   template <class Factory>
@@ -223,8 +225,18 @@ class pool_state final : public context_member, public std::enable_shared_from_t
     return first;
   }
 
-  void note_turned_away() noexcept { queue_.note_turned_away(); }
-  void note_refused(std::error_code error) noexcept { queue_.note_refused(error); }
+  // As those of a home.
+  void note_queued(const operation_id<Observer>& id) noexcept { observed_.queued(id); }
+  void note_turned_away(const operation_id<Observer>& id) noexcept {
+    queue_.note_turned_away();
+    observed_.rejected(id);
+  }
+  void note_refused(const operation_id<Observer>& id, std::error_code error) noexcept {
+    if (queue_.note_refused(error))
+      observed_.cancelled(id);
+    else
+      observed_.rejected(id);
+  }
 
   // For expiry.
   std::shared_ptr<pool_state> try_own() noexcept { return this->weak_from_this().lock(); }
@@ -378,6 +390,7 @@ class pool_state final : public context_member, public std::enable_shared_from_t
   task_list waiting_;
   std::error_code refusal_;  // Why nothing more is queued.
   resource_stats departed_;
+  [[no_unique_address]] observation<Observer> observed_;
 };
 
 }  // namespace detail
