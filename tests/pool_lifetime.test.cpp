@@ -2,6 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
+#include <async_resource/home_ptr.hpp>
 #include <async_resource/pool.hpp>
 
 #include <catch2/catch_template_test_macros.hpp>
@@ -288,6 +289,60 @@ TEMPLATE_TEST_CASE("a lease holds one resource of a pool, and the others serve",
   other.release();
   closed.get();
   CHECK(people.alive == 0);
+}
+
+TEMPLATE_TEST_CASE("an object made in a function of a pool dies at the home of that member, which waits for it",
+                   "[pool][home_ptr]", testing::io_4, testing::pool_4) {
+  TestType context;
+  census people;
+  const pool_type pool(context.get_executor(), 2, people.factory());
+  const auto owned = std::make_shared<int>();
+  asyncres::home_ptr<std::shared_ptr<int>> object;
+  std::size_t home = 2;
+  const auto make = [&](counted& c) {
+    object = asyncres::make_home_ptr<std::shared_ptr<int>>(pool, owned);
+    home = c.index;
+  };
+  SECTION("a function of the pool") {
+    pool.async_invoke(make, asio::use_future).get();
+  }
+  SECTION("a function of a lease, made with that") {
+    auto lease = pool.async_lease(asio::use_future).get();
+    const auto make_with_lease = [&](counted& c) {
+      object = asyncres::make_home_ptr<std::shared_ptr<int>>(lease, owned);
+      home = c.index;
+    };
+    lease.async_invoke(make_with_lease, asio::use_future).get();
+  }
+  member_holder first(pool), second(pool);
+  REQUIRE(first.began.wait());
+  REQUIRE(second.began.wait());
+  object.reset();
+  member_holder& elsewhere = first.index == home ? second : first;
+  CHECK(elsewhere.release());
+  CHECK(pool.async_invoke(index_of, asio::use_future).get() == 1 - home);
+  CHECK(owned.use_count() == 2);
+  pool.async_invoke_on(home, make, asio::use_future);
+  CHECK((first.index == home ? first : second).release());
+  pool.async_invoke_on(home, index_of, asio::use_future).get();
+  CHECK(owned.use_count() == 2);  // The first one has gone, the second has come.
+  auto closed = pool.async_close(asio::use_future);
+  CHECK(owned.use_count() == 2);
+  object.reset();
+  closed.get();
+  CHECK(owned.use_count() == 1);
+}
+
+TEST_CASE("an object of a pool is made at one of its homes only", "[pool][home_ptr]") {
+  testing::pool_4 context;
+  census people;
+  const pool_type pool(context.get_executor(), 2, people.factory()), other(context.get_executor(), 1, people.factory());
+  const auto make = [&pool](counted&) { (void)asyncres::make_home_ptr<int>(pool, 1); };
+  CHECK_THROWS_AS(asyncres::make_home_ptr<int>(pool, 1), std::system_error);
+  CHECK_THROWS_AS(other.async_invoke(make, asio::use_future).get(), std::system_error);
+  CHECK_NOTHROW(pool.async_invoke(make, asio::use_future).get());
+  CHECK_THROWS_AS(asyncres::make_home_ptr<int>(asyncres::lease<asio::any_io_executor, counted>(), 1),
+                  std::system_error);
 }
 
 TEMPLATE_TEST_CASE("a lease of a pool that nobody receives ends", "[pool][lease]", ASYNC_RESOURCE_TEST_CONTEXTS) {

@@ -279,6 +279,10 @@ class async_resource {
   using home_type = detail::home<Executor, Resource, Observer>;
   friend struct detail::access;
 
+  detail::home_ref<home_type> home_here() const noexcept {
+    return home_ && home_->is_here() ? home_ : detail::home_ref<home_type>();
+  }
+
   // How: std::in_place_t or from_factory_t.
   template <class How, class... Args>
   async_resource(detail::on_site_t, detail::home_site<Executor> site, const resource_options& options, How how,

@@ -130,7 +130,8 @@ class home_ptr {
 
 /// Makes an object that dies at the home of a resource.
 /**
- * @param handle The resource's handle.
+ * @param handle The resource's handle, or a lease of it. Or a pool: then it is the home of the member whose function calls
+ *               this.
  * @param args   What the object is constructed from.
  *
  * @par Errors
@@ -139,9 +140,8 @@ class home_ptr {
  */
 template <class T, class Handle, class... Args>
 home_ptr<T> make_home_ptr(const Handle& handle, Args&&... args) {
-  const auto& home = detail::access::home(handle);
-  if (const auto pin = home->pin(); !pin || !home->strand().running_in_this_thread())
-    throw std::system_error(errc::not_at_home);
+  const auto home = detail::access::home_here(handle);
+  if (!home) throw std::system_error(errc::not_at_home);
   if (home->closed()) throw std::system_error(errc::closed);
   auto* const object = new detail::home_object<T>(home, std::forward<Args>(args)...);
   home->add_guest();

@@ -93,6 +93,11 @@ class lease {
   using home_type = detail::home<Executor, Resource, Observer>;
   template <class Lease, class Home>
   friend struct detail::leasing;
+  friend struct detail::access;
+
+  detail::home_ref<home_type> home_here() const noexcept {
+    return hold_ && hold_->home()->is_here() ? hold_->home() : detail::home_ref<home_type>();
+  }
 
   explicit lease(detail::lease_owner<home_type> hold) noexcept : hold_(std::move(hold)) {}
 

@@ -244,6 +244,9 @@ class async_resource_pool {
 
  private:
   using state_type = detail::pool_state<Executor, Resource, Observer>;
+  friend struct detail::access;
+
+  auto home_here() const noexcept { return state_->home_here(); }
 
   static std::size_t not_zero(std::size_t n) {
     if (n == 0) throw std::invalid_argument("async_resource: a pool needs at least one resource");

@@ -20,9 +20,10 @@ struct access {
     return Handle(on_site, std::move(site), std::forward<Args>(args)...);
   }
 
+  // The home where this thread runs a function, if it is one of that handle, lease or pool; else null.
   template <class Handle>
-  static const auto& home(const Handle& handle) noexcept {
-    return handle.home_;
+  static auto home_here(const Handle& handle) noexcept {
+    return handle.home_here();
   }
 };
 

@@ -139,13 +139,14 @@ class home final : public home_base {
   // For whoever holds a lease, at home.
   resource_type& resource() noexcept { return tenant_.resource(); }
 
- private:
-  ~home() = default;
-
+  // Whether this thread runs one of its functions, or something else on its strand.
   bool is_here() const noexcept {
     const context_pin pinned = pin();
     return pinned && strand_->running_in_this_thread();
   }
+
+ private:
+  ~home() = default;
 
   void visit() { drain(); }
   void dropped() noexcept { on_drain_dropped(); }

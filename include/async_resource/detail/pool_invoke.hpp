@@ -49,7 +49,7 @@ class pool_initiation {
 
   template <class Handler>
   static bool would_deadlock(const Handler& handler, Pool& pool) noexcept {
-    return is_waited_for_here(handler) && pool.is_here();
+    return is_waited_for_here(handler) && pool.home_here();
   }
 
   template <class Handler>

@@ -77,13 +77,12 @@ class pool_state final : public context_member,
   // As that of a home.
   const Executor& inner_executor() const noexcept { return executor_; }
 
-  // Whether this thread runs a function of a member.
-  bool is_here() noexcept {
-    const context_pin pinned = pin();
-    if (!pinned) return false;
+  // Whose function this thread runs, if it is a member's; else null.
+  home_ref<home_type> home_here() noexcept {
     const std::lock_guard lock(mutex_);
-    return std::ranges::any_of(roster_.all(),
-                               [](const auto& m) { return m->home()->strand().running_in_this_thread(); });
+    const auto& all = roster_.all();
+    const auto here = std::ranges::find_if(all, [](const auto& member) { return member->home()->is_here(); });
+    return here == all.end() ? home_ref<home_type>() : (*here)->home();
   }
 
   // In the initiating function: whether one more operation may be queued. It then has to be, or give_back_place().
