@@ -9,6 +9,7 @@
 
 #include <async_resource/async_resource.hpp>
 #include <async_resource/double_dispatch.hpp>
+#include <async_resource/pool.hpp>
 #include <async_resource/tokens/block.hpp>
 
 #include <catch2/catch_template_test_macros.hpp>
@@ -367,6 +368,41 @@ TEMPLATE_TEST_CASE("an operation that is awaited allocates nothing, of whatever 
   SECTION("a move-only function") {
     check_that_awaiting_allocates_nothing<TestType>(is_move_only, depth);
   }
+}
+
+TEMPLATE_TEST_CASE("an operation of a pool, a lease or a double_dispatch that is awaited allocates nothing either",
+                   "[async_resource][no_allocation]", (apart<io_1, erased, io_1, erased>),
+                   (apart<pool_4, concrete, io_4, on_strand>), (together<io_1, erased, erased>),
+                   (together<io_4, concrete, erased>)) {
+  if (!allocation_counter::works) SKIP("there is no way here to see what is allocated");
+  const int depth = GENERATE(1, 16, 256);
+  CAPTURE(depth);
+  const int rounds = std::max(3, 4'000 / depth);
+  closed_loop loop(depth);
+  {
+    TestType topology;
+    const auto callers = topology.callers(), home = topology.home();
+    using home_executor = std::remove_const_t<decltype(home)>;
+    SECTION("a pool") {
+      const asyncres::async_resource_pool<home_executor, tally> pool(home, 2, [](std::size_t) { return tally(); });
+      loop.run(callers, pool, returns_int, depth, rounds);
+    }
+    SECTION("a lease") {
+      const async_resource<home_executor, tally> resource(home);
+      const auto lease =
+          std::make_shared<asyncres::lease<home_executor, tally>>(resource.async_lease(asio::use_future).get());
+      const auto use = [](const auto& shared) { return returns_int(*shared); };
+      loop.run(callers, lease, use, depth, rounds);
+    }
+    SECTION("double_dispatch") {
+      const auto use = [](const auto& where) { return asyncres::double_dispatch(where, [] { return 1; }); };
+      loop.run(callers, home, use, depth, rounds);
+    }
+    topology.join();
+  }
+  REQUIRE(loop.ended_in_time());
+  CHECK(loop.failures() == 0);
+  CHECK(loop.allocations() <= allowance<TestType>(long{depth} * rounds));
 }
 
 TEMPLATE_TEST_CASE("with very many on their way, an operation that is awaited allocates nothing",

@@ -138,8 +138,10 @@ class async_resource_pool {
    * May be called concurrently on one handle.
    *
    * @par Exceptions
-   * What copying the function or allocating may throw; then nothing has been submitted. One block is allocated, from
-   * the handler's associated allocator, and another one if a cancellation slot is connected.
+   * What copying the function or allocating may throw; then nothing has been submitted. One block is
+   * allocated, from the handler's associated allocator; where it has none, as in an `asio::awaitable`, from the memory
+   * that Asio keeps for each of its threads, which is to say that nothing is allocated in the long run. And another one if
+   * a cancellation slot is connected.
    */
   template <class Function, class Token = detail::default_token_t<Executor>>
   auto async_invoke(Function&& function, Token&& token = Token()) const {

@@ -34,7 +34,13 @@ template <class Handler, class Fallback, class Outcome>
 class completion : public context_member {
  public:
   using handler_executor = asio::associated_executor_t<Handler, Fallback>;
-  using allocator_type = asio::associated_allocator_t<Handler>;
+  // Where the handler names no allocator, a block comes from what Asio keeps for each thread, as those of its own operations
+  // do: once that is warm, nothing is allocated.
+  using allocator_type = asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
+
+  static allocator_type allocator_of(const Handler& handler) noexcept {
+    return asio::get_associated_allocator(handler, asio::recycling_allocator<void>());
+  }
 
   completion(Handler&& handler, const Fallback& fallback)
       : completion(asio::get_associated_executor(handler, fallback), handler, fallback) {}
@@ -115,7 +121,7 @@ class completion : public context_member {
   using hop = one_shot<completion, &completion::leave_strand, &completion::fallback_gone>;
 
   completion(const handler_executor& executor, Handler& handler, const Fallback& fallback)
-      : allocator_(asio::get_associated_allocator(handler)),
+      : allocator_(allocator_of(handler)),
         registry_(registry_of(context_of(executor))),
         work_(track_work(executor)),
         fallback_(fallback),

@@ -212,11 +212,11 @@ class initiate_coroutine {
     using handler_type = std::decay_t<Handler>;
     using call = coroutine_call<Home, Function, outcome_type, handler_type>;
     handler_type local(std::forward<Handler>(handler));
-    const auto allocator = asio::get_associated_allocator(local);
+    using completion_type = coroutine_completion<Home, outcome_type, handler_type>;
+    const auto allocator = completion_type::allocator_of(local);
     std::optional<context_pin> pin;
     if (!home_->pin(pin)) return refuse<outcome_type>(std::move(local), errc::closed);
-    auto* const completion =
-        make_block<coroutine_completion<Home, outcome_type, handler_type>>(allocator, *home_, std::move(local));
+    auto* const completion = make_block<completion_type>(allocator, *home_, std::move(local));
     call::start(std::move(home_), completion, std::move(function_));
   }
 

@@ -90,7 +90,7 @@ class initiate_double_dispatch {
     if constexpr (is_strand<Executor>)
       if (is_waited_for_here(local) && executor_.running_in_this_thread())
         return refuse<outcome_type>(std::move(local), errc::would_deadlock);
-    const auto allocator = asio::get_associated_allocator(local);
+    const auto allocator = task_type::allocator_of(local);
     const Executor executor =
         std::move(executor_);  // The task may be through, and this destroyed, before send_to() is.
     auto* const task = make_block<task_type>(allocator, executor_type(detail::beneath_strand(executor)),

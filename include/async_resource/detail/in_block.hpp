@@ -33,6 +33,10 @@ class in_block final : public invocation<in_block<Home, Function, Outcome, Handl
  public:
   static constexpr bool outlives_handler = false;
 
+  static allocator_type allocator_of(const Handler& handler) noexcept {
+    return asio::get_associated_allocator(handler);
+  }
+
   // With home's context pinned.
   in_block(home_ref<Home>&& home, Function&& function, Handler&& handler)
       : in_block(asio::get_associated_executor(handler, home->inner_executor()), std::move(home), std::move(function),
@@ -57,7 +61,7 @@ class in_block final : public invocation<in_block<Home, Function, Outcome, Handl
 
   in_block(const executor_type& executor, home_ref<Home>&& home, Function&& function, Handler&& handler)
       : base(std::move(home), std::move(function)),
-        allocator_(asio::get_associated_allocator(handler)),
+        allocator_(allocator_of(handler)),
         executor_(executor),
         work_(work_of<executor_type>::start(executor)) {
     if constexpr (is_waker<Handler>)

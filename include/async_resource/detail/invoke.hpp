@@ -59,7 +59,7 @@ class initiate_invoke {
     const std::error_code refused = admission<Function>(home);
     if (refused && has_immediate_executor<handler_type>) return reject(home, std::move(local), refused);
 
-    const auto allocator = asio::get_associated_allocator(local);
+    const auto allocator = task_type::allocator_of(local);
     task_type* task = nullptr;
     place_guard place{refused || !needs_admission<Function> || !home.bounded() ? home_ref<Home>() : home_};
     // Pinned until it is home's, or on its way back: until then it is nobody's, and may keep home's context at work.

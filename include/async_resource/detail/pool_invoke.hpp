@@ -90,7 +90,7 @@ class initiate_pool_invoke : public pool_initiation<Pool, pool_outcome_t<Functio
     const std::error_code refused = pool->admit();
     if (refused && has_immediate_executor<handler_type>) return reject(*pool, std::move(local), refused);
 
-    const auto allocator = asio::get_associated_allocator(local);
+    const auto allocator = task_type::allocator_of(local);
     place_guard place{refused ? nullptr : pool.get()};
     std::optional<context_pin> pin;
     if (!pool->pin(pin)) return reject(*pool, std::move(local), errc::closed);
@@ -178,7 +178,7 @@ class initiate_pool_change : public pool_initiation<Pool, pool_wait_outcome> {
     const Action action = action_;
     const std::shared_ptr<Pool> pool = std::move(this->pool_);
     if (base::would_deadlock(local, *pool)) return base::reject(*pool, std::move(local), errc::would_deadlock);
-    const auto allocator = asio::get_associated_allocator(local);
+    const auto allocator = task_type::allocator_of(local);
     std::optional<context_pin> pin;
     if (!pool->pin(pin)) return base::reject(*pool, std::move(local), action.with_pool_gone());
     auto* const task = make_block<task_type>(allocator, std::shared_ptr(pool), pool_wait(), std::move(local));

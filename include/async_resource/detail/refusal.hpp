@@ -70,8 +70,9 @@ void refuse(Handler handler, std::error_code error) {
   if constexpr (is_waker<Handler>) {
     Outcome(error).pass_to(std::move(handler));
   } else if constexpr (!has_immediate_executor<Handler>) {
-    const auto allocator = asio::get_associated_allocator(handler);
-    make_block<refused_task<Handler, Outcome>>(allocator, std::move(handler))->start(error);
+    using task_type = refused_task<Handler, Outcome>;
+    const auto allocator = task_type::allocator_of(handler);
+    make_block<task_type>(allocator, std::move(handler))->start(error);
   } else {
     std::optional<context_pin> none;
     refuse_at_once<Outcome>(std::move(handler), error, asio::system_executor(), none);
