@@ -61,7 +61,8 @@ void log_write(int descriptor, std::string_view written) {
   const auto file = database_file(descriptor);
   if (file.empty()) return;
   std::string line = "write " + file + ' ' + std::to_string(written.size()) + ' ';
-  for (const unsigned char byte : written.substr(0, 24)) {
+  for (const char each : written.substr(0, 24)) {
+    const auto byte = static_cast<unsigned char>(each);
     for (const int digit : {byte / 16, byte % 16}) line += "0123456789abcdef"[digit];
   }
   constexpr std::string_view marker = "marker-";

@@ -75,7 +75,7 @@ settings read_settings(int argc, char** argv) {
 // FNV-1a, in hexadecimal.
 std::string checksum(std::string_view text) {
   std::uint64_t hash = 14695981039346656037u;
-  for (const unsigned char c : text) hash = (hash ^ c) * 1099511628211u;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
   std::string digits(16, '0');
   for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, hash /= 16)
     *digit = "0123456789abcdef"[hash % 16];

@@ -249,7 +249,9 @@ class statement {
   }
 
  private:
-  int bind(int index, std::integral auto value) { return sqlite3_bind_int64(prepared_.get(), index, value); }
+  int bind(int index, std::integral auto value) {
+    return sqlite3_bind_int64(prepared_.get(), index, static_cast<sqlite3_int64>(value));
+  }
   int bind(int index, std::string_view text) {
     return sqlite3_bind_text64(prepared_.get(), index, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
   }
