@@ -121,7 +121,8 @@ class connection {
   friend class rows;
 
   struct close {
-    void operator()(sqlite3* db) const noexcept { sqlite3_close(db); }
+    // Closes it when the last of its statements has gone, should one be destroyed later.
+    void operator()(sqlite3* db) const noexcept { sqlite3_close_v2(db); }
     void operator()(sqlite3_stmt* prepared) const noexcept { sqlite3_finalize(prepared); }
   };
   using prepared = std::unique_ptr<sqlite3_stmt, close>;
