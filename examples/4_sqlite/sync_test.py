@@ -90,6 +90,8 @@ class Setting:
             sent = self.load(server.port)
             if server.stop() != 0:
                 raise kv.Failure('the server did not stop cleanly')
+        if not os.path.exists(log):
+            raise kv.Failure(f'{self.shim} logs nothing')
         with open(log, encoding='ascii') as lines:
             return [line.split() for line in lines], sent, os.path.basename(database) + '-wal'
 
