@@ -8,16 +8,84 @@
 #include <getopt.h>
 
 #include <charconv>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace example {
+
+/// One option of a command line.
+struct command_option {
+  const char* name;
+  std::string_view usage;                ///< its lines of the help text
+  std::function<bool(const char*)> set;  ///< returns whether it takes that value; a flag gets null
+  bool takes_value = true;
+};
+
+inline command_option text_option(const char* name, std::string_view usage, std::string& value) {
+  return {name, usage, [&value](const char* text) {
+            value = text;
+            return true;
+          }};
+}
+
+/// An option that takes a number, which may not be smaller than `least`.
+template <std::unsigned_integral Number>
+command_option number_option(const char* name, std::string_view usage, Number& value, Number least) {
+  return {name, usage, [&value, least](const char* text) {
+            const std::string_view all(text);
+            const auto [end, error] = std::from_chars(all.data(), all.data() + all.size(), value);
+            return error == std::errc{} && end == all.data() + all.size() && value >= least;
+          }};
+}
+
+inline command_option flag_option(const char* name, std::string_view usage, bool& value) {
+  return {name, usage, [&value](const char*) { return value = true; }, false};
+}
+
+/// Read a command line; exits with 0 after --help, and with 2 and one line on stderr when it makes no sense.
+inline void read_command_line(int argc, char** argv, std::string_view summary,
+                              const std::vector<command_option>& known) {
+  const auto program = std::filesystem::path(argv[0]).filename().string();
+  const auto reject = [&](const std::string& message) {
+    std::cerr << program << ": " << message << "; try --help\n";
+    std::exit(2);
+  };
+
+  constexpr int first = 256, help = 255;
+  std::vector<option> names{{"help", no_argument, nullptr, help}};
+  for (const auto& each : known) {
+    const int code = first + static_cast<int>(names.size()) - 1;
+    names.push_back({each.name, each.takes_value ? required_argument : no_argument, nullptr, code});
+  }
+  names.push_back({});
+
+  for (int code; (code = getopt_long(argc, argv, ":", names.data(), nullptr)) != -1;) {
+    const std::string last = argv[optind - 1];
+    if (code == help) {
+      std::cout << "usage: " << program << " [OPTION]...\n" << summary << "\n\n";
+      for (const auto& each : known) std::cout << each.usage;
+      std::cout << "  --help                 show this text\n";
+      std::exit(0);
+    }
+    if (code == ':') reject(last + " needs a value");
+    if (code < first) {
+      reject("unknown option " + (0 < optopt && optopt < help ? '-' + std::string(1, char(optopt)) : last));
+    }
+    const auto& chosen = known[static_cast<std::size_t>(code - first)];
+    if (!chosen.set(optarg)) reject("--" + std::string(chosen.name) + " does not take '" + optarg + "'");
+  }
+  if (optind != argc) reject("unexpected argument " + std::string(argv[optind]));
+}
 
 /// The command line that every server here shares.
 struct options {
@@ -30,71 +98,33 @@ struct options {
   bool probe = false;
 };
 
-namespace detail {
-
-enum option_code : int { app = 256, app_dir, host, port, threads, limit, probe, help };
-
-inline constexpr std::string_view usage =
-    "  --app MODULE:CALLABLE  what answers: bytes in, bytes out (counting_echo:echo)\n"
-    "  --app-dir DIRECTORY    where Python looks for MODULE first (.)\n"
-    "  --host HOST            the address to listen on, IPv4 or IPv6 (127.0.0.1)\n"
-    "  --port PORT            the port to listen on; 0 picks a free one (8888)\n"
-    "  --threads COUNT        the number of I/O threads (1)\n"
-    "  --limit BYTES          the largest payload, either way (65535)\n"
-    "  --probe                say on exit how late the timers of the I/O threads were\n"
-    "  --help                 show this text\n";
-
-[[noreturn]] inline void reject(std::string_view program, std::string_view message) {
-  std::cerr << program << ": " << message << "; try --help\n";
-  std::exit(2);
-}
-
-template <class Number>
-Number number(std::string_view program, std::string_view name, std::string_view text, Number least) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < least) {
-    reject(program, "--" + std::string(name) + " does not take '" + std::string(text) + "'");
+/// Read the command line of a server that has options of its own in place of an app.
+inline void read_options(int argc, char** argv, std::string_view summary, options& result,
+                         std::vector<command_option> own) {
+  for (auto&& shared :
+       {text_option("host", "  --host HOST            the address to listen on, IPv4 or IPv6 (127.0.0.1)\n",
+                    result.host),
+        number_option<std::uint16_t>(
+            "port", "  --port PORT            the port to listen on; 0 picks a free one (8888)\n", result.port, 0),
+        number_option<std::size_t>("threads", "  --threads COUNT        the number of I/O threads (1)\n",
+                                   result.threads, 1),
+        number_option<std::size_t>("limit", "  --limit BYTES          the largest payload, either way (65535)\n",
+                                   result.limit, 0),
+        flag_option("probe", "  --probe                say on exit how late the timers of the I/O threads were\n",
+                    result.probe)}) {
+    own.push_back(shared);
   }
-  return value;
+  read_command_line(argc, argv, summary, own);
 }
 
-}  // namespace detail
-
-/// Read the command line; exits with 0 after --help, and with 2 and one line on stderr when it makes no sense.
+/// Read the command line of a server.
 inline options read_options(int argc, char** argv, std::string_view summary) {
-  static constexpr option names[] = {{"app", required_argument, nullptr, detail::app},
-                                     {"app-dir", required_argument, nullptr, detail::app_dir},
-                                     {"host", required_argument, nullptr, detail::host},
-                                     {"port", required_argument, nullptr, detail::port},
-                                     {"threads", required_argument, nullptr, detail::threads},
-                                     {"limit", required_argument, nullptr, detail::limit},
-                                     {"probe", no_argument, nullptr, detail::probe},
-                                     {"help", no_argument, nullptr, detail::help},
-                                     {}};
-
-  const auto program = std::filesystem::path(argv[0]).filename().string();
   options result;
-  for (int code; (code = getopt_long(argc, argv, ":", names, nullptr)) != -1;) {
-    const auto last = std::string(argv[optind - 1]);
-    switch (code) {
-      case detail::app: result.app = optarg; break;
-      case detail::app_dir: result.app_dir = optarg; break;
-      case detail::host: result.host = optarg; break;
-      case detail::port: result.port = detail::number<std::uint16_t>(program, "port", optarg, 0); break;
-      case detail::threads: result.threads = detail::number<std::size_t>(program, "threads", optarg, 1); break;
-      case detail::limit: result.limit = detail::number<std::size_t>(program, "limit", optarg, 0); break;
-      case detail::probe: result.probe = true; break;
-      case detail::help:
-        std::cout << "usage: " << program << " [OPTION]...\n" << summary << "\n\n" << detail::usage;
-        std::exit(0);
-      case ':': detail::reject(program, last + " needs a value");
-      default:
-        detail::reject(program,
-                       "unknown option " + (0 < optopt && optopt < 256 ? '-' + std::string(1, char(optopt)) : last));
-    }
-  }
-  if (optind != argc) detail::reject(program, "unexpected argument " + std::string(argv[optind]));
+  read_options(
+      argc, argv, summary, result,
+      {text_option("app", "  --app MODULE:CALLABLE  what answers: bytes in, bytes out (counting_echo:echo)\n",
+                   result.app),
+       text_option("app-dir", "  --app-dir DIRECTORY    where Python looks for MODULE first (.)\n", result.app_dir)});
   return result;
 }
 

@@ -1,0 +1,86 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_EXAMPLES_4_SQLITE_KV_PROTOCOL_HPP
+#define ASYNC_RESOURCE_EXAMPLES_4_SQLITE_KV_PROTOCOL_HPP
+
+#include <async_resource/framing.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+// What kv_server and kv_client say to each other. Requests and replies are frames: the length in two bytes, most
+// significant first, then the payload, which is a letter and then fields, each of them a frame too.
+//
+//   request                                          reply
+//   P key value [key value]...  put all, or none     +
+//   G key                       get                  + value, or - if there is none
+//   D key                       delete               +, or - if there was none
+//   S key                       scan                 + [key value]..., those behind the key, in order, as many as fit;
+//                                                    none at the end
+//
+// A reply may also be ! and, without a prefix, why it was not done. Keys and values are bytes; a key has one at least.
+//
+// Replies come in the order of their connection's requests. None, be it to a put or a get, is sent before what it tells of
+// is on the disk.
+
+namespace example {
+
+class bad_request : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+inline void append_field(std::string& message, std::string_view field) {
+  using prefix = asyncres::framing::length_prefix<>;
+  if (field.size() > prefix::max) throw bad_request("a field is too long");
+  for (const auto byte : prefix::encode(static_cast<std::uint16_t>(field.size()))) {
+    message.push_back(static_cast<char>(byte));
+  }
+  message += field;
+}
+
+/// Takes a message apart.
+class fields {
+ public:
+  explicit fields(std::string_view rest) noexcept : rest_(rest) {}
+
+  bool empty() const noexcept { return rest_.empty(); }
+
+  /// The letter that a message begins with.
+  char letter() { return take(1)[0]; }
+
+  std::string_view next() {
+    using prefix = asyncres::framing::length_prefix<>;
+    const auto bytes = std::as_bytes(std::span(take(prefix::size)));
+    return take(prefix::decode(bytes.first<prefix::size>()));
+  }
+
+  std::string_view key() {
+    const auto result = next();
+    if (result.empty()) throw bad_request("a key is empty");
+    return result;
+  }
+
+  void end() const {
+    if (!empty()) throw bad_request("the request has too many fields");
+  }
+
+ private:
+  std::string_view take(std::size_t size) {
+    if (size > rest_.size()) throw bad_request("the request is cut short");
+    const auto result = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return result;
+  }
+
+  std::string_view rest_;
+};
+
+}  // namespace example
+
+#endif  // ASYNC_RESOURCE_EXAMPLES_4_SQLITE_KV_PROTOCOL_HPP

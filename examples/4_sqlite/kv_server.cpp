@@ -1,0 +1,171 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+// A key-value server on SQLite. All requests that wait when the connection is free are one transaction, so that a write to
+// the disk serves many of them; each is answered when that has been committed. kv_protocol.hpp has the protocol.
+//
+//   kv_server --database store.db --port 8888 --threads 2 &
+//   kv_client --port 8888 --connections 64 --seconds 5
+
+#include <asio/awaitable.hpp>
+#include <asio/buffer.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_awaitable.hpp>
+#include <async_resource.hpp>
+#include <async_resource/framing.hpp>
+#include <cstddef>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "../support/options.hpp"
+#include "../support/server.hpp"
+#include "kv_protocol.hpp"
+#include "sqlite.hpp"
+
+namespace {
+
+namespace framing = asyncres::framing;
+using database = asyncres::async_resource<asio::thread_pool::executor_type, sqlite::connection>;
+
+struct settings : example::options {
+  std::string file = "kv.db";
+  std::size_t batch = 64;
+  sqlite::synchronous level = sqlite::synchronous::full;
+};
+
+// What answers requests, at home.
+class store {
+ public:
+  store(sqlite::connection& connection, std::size_t limit) : connection_(connection), limit_(limit) {}
+
+  std::string answer(std::string_view request) {
+    example::fields fields(request);
+    switch (fields.letter()) {
+      case 'P': return put(fields);
+      case 'G': return get(fields);
+      case 'D': return erase(fields);
+      case 'S': return scan(fields);
+      default: throw example::bad_request("no such request");
+    }
+  }
+
+ private:
+  // What a put changed before it failed is undone, without harm to the other requests of the transaction.
+  std::string put(example::fields fields) {
+    sqlite::savepoint all(connection_);
+    do {
+      const auto key = fields.key();
+      put_.run(sqlite::blob{key}, sqlite::blob{fields.next()});
+    } while (!fields.empty());
+    all.commit();
+    return "+";
+  }
+
+  std::string get(example::fields fields) {
+    const auto key = fields.key();
+    fields.end();
+    auto found = get_(sqlite::blob{key});
+    if (!found.next()) return "-";
+    std::string reply = "+";
+    example::append_field(reply, found.bytes(0));
+    return reply;
+  }
+
+  std::string erase(example::fields fields) {
+    const auto key = fields.key();
+    fields.end();
+    erase_.run(sqlite::blob{key});
+    return sqlite3_changes(connection_.native_handle()) > 0 ? "+" : "-";
+  }
+
+  std::string scan(example::fields fields) {
+    const auto behind = fields.next();
+    fields.end();
+    std::string reply = "+", more;
+    for (auto found = scan_(sqlite::blob{behind}); found.next();) {
+      more.clear();
+      example::append_field(more, found.bytes(0));
+      example::append_field(more, found.bytes(1));
+      if (reply.size() + more.size() > limit_) break;
+      reply += more;
+    }
+    return reply;
+  }
+
+  static sqlite::connection& with_table(sqlite::connection& connection) {
+    connection.execute("CREATE TABLE IF NOT EXISTS entry (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID");
+    return connection;
+  }
+
+  sqlite::connection& connection_;
+  std::size_t limit_;
+  sqlite::statement put_{with_table(connection_), "INSERT OR REPLACE INTO entry VALUES (?, ?)"};
+  sqlite::statement get_{connection_, "SELECT value FROM entry WHERE key = ?"};
+  sqlite::statement erase_{connection_, "DELETE FROM entry WHERE key = ?"};
+  sqlite::statement scan_{connection_, "SELECT key, value FROM entry WHERE key > ? ORDER BY key"};
+};
+
+//! [session]
+asio::awaitable<std::string> answer(const database& where, store& store, std::string request) try {
+  auto function = [&store, request = std::move(request)](sqlite::connection&) { return store.answer(request); };
+  co_return co_await where.async_invoke(std::move(function));
+} catch (const std::exception& failure) {
+  co_return std::string("!") + failure.what();
+}
+
+asio::awaitable<void> session(asio::ip::tcp::socket& socket, const database& where, store& store, std::size_t limit) {
+  std::string request;
+  for (;;) {
+    co_await framing::async_read_frame(socket, request, limit, asio::use_awaitable);
+    const auto reply = co_await answer(where, store, std::move(request));
+    co_await framing::async_write_frame(socket, asio::buffer(reply), limit, asio::use_awaitable);
+  }
+}
+//! [session]
+
+settings read_settings(int argc, char** argv) {
+  settings result;
+  const auto set_level = [&](std::string_view name) {
+    if (name == "full") return result.level = sqlite::synchronous::full, true;
+    if (name == "normal") return result.level = sqlite::synchronous::normal, true;
+    if (name == "off") return result.level = sqlite::synchronous::off, true;
+    return false;
+  };
+  example::read_options(
+      argc, argv, "A key-value server: what it acknowledges is on the disk.", result,
+      {example::text_option("database", "  --database FILE        the database, made if it is not there (kv.db)\n",
+                            result.file),
+       example::number_option<std::size_t>(
+           "batch", "  --batch COUNT          the most requests in a transaction (64)\n", result.batch, 1),
+       {"synchronous",
+        "  --synchronous LEVEL    what survives a loss of power: full, all that is acknowledged; normal, some; off,\n"
+        "                         perhaps nothing (full)\n",
+        set_level}});
+  return result;
+}
+
+void serve(const settings& settings) {
+  example::server server(settings);
+  asio::thread_pool home(1);
+  const database where(home, {.quantum = settings.batch}, std::in_place, settings.file, settings.level);
+  auto entries = where.async_invoke(
+      [&](sqlite::connection& c) { return asyncres::make_home_ptr<store>(where, c, settings.limit); }, asyncres::block);
+
+  server.stop_on_signals();
+  server.run([&](asio::ip::tcp::socket& socket) { return session(socket, where, *entries, settings.limit); });
+
+  entries.reset();
+  where.async_close(asyncres::block);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try { serve(read_settings(argc, argv)); } catch (const std::exception& error) {
+  std::cerr << "kv_server: " << error.what() << '\n';
+  return 1;
+}
