@@ -6,6 +6,7 @@
 
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <asio.hpp>
 
@@ -20,8 +21,11 @@
 
 #include "support/contexts.hpp"
 
+using asyncres::async_resource;
 using asyncres::block;
 using asyncres::errc;
+using asyncres::on_failure;
+using asyncres::resource_options;
 
 namespace {
 
@@ -171,4 +175,55 @@ TEST_CASE("closing waits for a coroutine function", "[async_resource][coroutine_
   callers.run();
   work.reset();
   thread.join();
+}
+
+TEST_CASE("cancelled between its turn and its first step, a coroutine function's operation is told, once",
+          "[async_resource][coroutine_functions][cancellation]") {
+  asio::io_context context;
+  asio::cancellation_signal signal;
+  resource_options options;
+  options.failure = on_failure::poison;
+  options.quantum = 1'000;
+  const async_resource<asio::any_io_executor, int> resource(context, options, std::in_place, 0);
+  const int others = GENERATE(0, 100);
+  for (int i = 0; i < others; ++i) resource.async_invoke([](int&) {}, asio::detached);
+  asio::steady_timer never(context, asio::steady_timer::time_point::max());
+  int told = 0;
+  std::exception_ptr failure;
+  resource.async_invoke(
+      [&never](int&) -> asio::awaitable<void> { co_await never.async_wait(asio::use_awaitable); },
+      asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e) { ++told, failure = e; }));
+  for (int steps = GENERATE(0, 1, 2, 3, 4); steps > 0; --steps) context.poll_one();
+  signal.emit(asio::cancellation_type::terminal);
+  context.poll();
+  CHECK(told == 1);
+  CHECK(failure);
+  const auto stats = resource.stats();
+  CHECK(stats.submitted == stats.completed + stats.failed + stats.cancelled);
+  CHECK(stats.queued + stats.running == 0);
+}
+
+TEST_CASE("to block on a coroutine function from within the resource's own is refused",
+          "[async_resource][coroutine_functions][block]") {
+  asio::thread_pool context(2);
+  const async_resource<asio::any_io_executor, int> resource(context, 0);
+  std::error_code code;
+  resource
+      .async_invoke(
+          [&](int&) { resource.async_invoke([](int&) -> asio::awaitable<void> { co_return; }, asyncres::block[code]); },
+          asio::use_future)
+      .get();
+  CHECK(code == asyncres::errc::would_deadlock);
+}
+
+TEST_CASE("a coroutine function is refused through the immediate executor", "[async_resource][coroutine_functions]") {
+  asio::io_context context;
+  const async_resource<asio::any_io_executor, int> resource(context, 0);
+  resource.async_close(asio::detached);
+  bool told = false;
+  resource.async_invoke(
+      [](int&) -> asio::awaitable<void> { co_return; },
+      asio::bind_immediate_executor(asio::system_executor(), [&](std::exception_ptr) { told = true; }));
+  CHECK(told);
+  CHECK(resource.stats().rejected == 1);
 }

@@ -31,15 +31,14 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
-// What a coroutine function's operation shares with its cancellation slot, which may have it for longer. A coroutine must be
-// cancelled on its own strand, so that is where the signal goes.
+// What a coroutine function's operation shares with its cancellation slot, which may have it for longer, and the coroutine,
+// which must not be without it. A coroutine is cancelled on its own strand, so that is where the signal goes.
 template <class Home>
 class coroutine_relay : public std::enable_shared_from_this<coroutine_relay<Home>> {
  public:
   explicit coroutine_relay(home_ref<Home> home) noexcept : home_(std::move(home)) {}
 
-  // Of the operation while it waits for its turn, and of the coroutine.
-  asio::cancellation_signal waiting, running;
+  asio::cancellation_signal waiting;  // Of the operation while it waits for its turn.
 
   // In any thread.
   void cancel() noexcept {
@@ -47,12 +46,15 @@ class coroutine_relay : public std::enable_shared_from_this<coroutine_relay<Home
     if (!home) return;
     waiting.emit(asio::cancellation_type::terminal);
     if (const context_pin pin = home->pin(); pin) try {
-        asio::post(home->strand(),
-                   [self = this->shared_from_this()] { self->running.emit(asio::cancellation_type::terminal); });
+        asio::post(home->strand(), [self = this->shared_from_this()] { self->cancel_here(); });
       } catch (...) {
         // No memory: it is not cancelled.
       }
   }
+
+  // The rest is on the strand. Before the coroutine is spawned, with slot(), it may have been cancelled.
+  bool cancelled() const noexcept { return cancelled_; }
+  asio::cancellation_slot slot() noexcept { return running_.slot(); }
   // The coroutine is through.
   void end() noexcept {
     home_ref<Home> last;
@@ -61,11 +63,18 @@ class coroutine_relay : public std::enable_shared_from_this<coroutine_relay<Home
   }
 
  private:
+  void cancel_here() {
+    cancelled_ = true;
+    running_.emit(asio::cancellation_type::terminal);
+  }
+
   home_ref<Home> home() noexcept {
     const std::lock_guard lock(mutex_);
     return home_;
   }
 
+  asio::cancellation_signal running_;
+  bool cancelled_ = false;
   std::mutex mutex_;  // Guards home_.
   home_ref<Home> home_;
 };
@@ -110,7 +119,8 @@ struct give_up_completion {
   }
 };
 
-// A coroutine function: at home, with the resource held until it has finished.
+// A coroutine function: at home, with the resource held until it has finished. Handler of the lease that it asks for, on
+// home's strand, where cancellation is as well.
 template <class Home, class Function, class Outcome, class Handler>
 class coroutine_call {
   using completion_type = coroutine_completion<Home, Outcome, Handler>;
@@ -118,16 +128,21 @@ class coroutine_call {
   using resource_type = typename Home::resource_type;
   using awaitable_type = std::invoke_result_t<Function&, resource_type&>;
   using result_type = typename awaitable_type::value_type;
-  using executor_type = typename awaitable_type::executor_type;
+  using coroutine_executor = typename awaitable_type::executor_type;
 
  public:
-  coroutine_call(completion_type* completion, Function&& function)
-      : completion_(completion), function_(std::move(function)) {}
+  using executor_type = asio::strand<typename Home::inner_executor_type>;
+
+  // With home's context pinned.
+  coroutine_call(const Home& home, completion_type* completion, Function&& function)
+      : strand_(home.strand()), completion_(completion), function_(std::move(function)) {}
+
+  executor_type get_executor() const noexcept { return strand_; }
 
   // In the initiating function.
   static void start(home_ref<Home> home, completion_type* completion, Function&& function) {
     completion->enrol();
-    coroutine_call call(completion, std::move(function));
+    coroutine_call call(*home, completion, std::move(function));
     lease_owner<Home> hold(new lease_hold<Home>(home, counted_at_end));
     auto slot = completion->cancellation_slot();
     if (slot.is_connected()) {
@@ -143,50 +158,55 @@ class coroutine_call {
       lease(std::move(call));
   }
 
-  // Its turn has come.
+  // Its turn has come. What is spawned may not begin at all: it can be cancelled before, and its context may go.
   void operator()(std::exception_ptr failure, lease_owner<Home> hold) {
-    if (failure) return finish(failure);
+    if (!failure && relay_ && relay_->cancelled()) failure = aborted();
+    if (failure) return ending{std::move(completion_), std::move(hold), std::move(relay_)}(failure);
     const home_ref<Home> home = hold->home();
-    const auto relay = relay_;
     std::optional<context_pin> pin;
     if (!home->pin(pin)) return;  // The handler goes, too.
-    const executor_type strand(home->strand());
-    auto coroutine = run(std::move(function_), home, std::move(hold), relay, std::move(completion_));
-    if (relay)
-      asio::co_spawn(strand, std::move(coroutine), asio::bind_cancellation_slot(relay->running.slot(), asio::detached));
-    else
-      asio::co_spawn(strand, std::move(coroutine), asio::detached);
+    auto coroutine = run(std::move(function_), *hold);
+    const auto slot = relay_ ? relay_->slot() : asio::cancellation_slot();
+    ending end{std::move(completion_), std::move(hold), std::move(relay_)};
+    asio::co_spawn(coroutine_executor(strand_), std::move(coroutine),
+                   asio::bind_cancellation_slot(slot, std::move(end)));
   }
 
  private:
   using owner = std::unique_ptr<completion_type, give_up_completion>;
 
-  static asio::awaitable<void, executor_type> run(Function function, home_ref<Home> home, lease_owner<Home> hold,
-                                                  std::shared_ptr<relay_type> relay, owner completion) {
-    Outcome outcome;
-    std::exception_ptr failure;
-    try {
-      if constexpr (std::is_void_v<result_type>)
-        co_await std::invoke(function, home->resource());
-      else
-        outcome.set_value(co_await std::invoke(function, home->resource()));
-    } catch (...) {
-      failure = std::current_exception();
+  // Handler of the coroutine, on the strand.
+  struct ending {
+    owner completion;
+    lease_owner<Home> hold;
+    std::shared_ptr<relay_type> relay;
+
+    template <class... Result>
+    void operator()(std::exception_ptr failure, Result&&... result) noexcept {
+      Outcome outcome;
+      if (!failure) try {
+          (outcome.set_value(std::move(result)), ...);
+        } catch (...) {
+          failure = std::current_exception();
+        }
+      if (failure) outcome.set_exception(failure);
+      if (relay) relay->end();
+      if (hold) hold->finish(failure);
+      hold.reset();
+      completion.release()->finish(std::move(outcome));
     }
-    if (failure) outcome.set_exception(failure);
-    if (relay) relay->end();
-    hold->finish(failure);
-    hold.reset();
-    completion.release()->finish(std::move(outcome));
+  };
+
+  static std::exception_ptr aborted() noexcept {
+    return std::make_exception_ptr(std::system_error(asio::error::operation_aborted));
   }
 
-  void finish(const std::exception_ptr& failure) noexcept {
-    Outcome outcome;
-    outcome.set_exception(failure);
-    if (relay_) relay_->end();
-    completion_.release()->finish(std::move(outcome));
+  static asio::awaitable<result_type, coroutine_executor> run(Function function, lease_hold<Home>& hold) {
+    hold.note_called();
+    co_return co_await std::invoke(function, hold.home()->resource());
   }
 
+  executor_type strand_;
   owner completion_;
   Function function_;
   std::shared_ptr<relay_type> relay_;
@@ -211,16 +231,32 @@ class initiate_coroutine {
   void operator()(Handler&& handler) {
     using handler_type = std::decay_t<Handler>;
     using call = coroutine_call<Home, Function, outcome_type, handler_type>;
-    handler_type local(std::forward<Handler>(handler));
     using completion_type = coroutine_completion<Home, outcome_type, handler_type>;
-    const auto allocator = completion_type::allocator_of(local);
+
+    handler_type local(std::forward<Handler>(handler));
+    if (is_waited_for_here(local) && !home_->may_be_waited_for(false))
+      return reject(std::move(local), errc::would_deadlock);
+    if constexpr (has_immediate_executor<handler_type>) {
+      const std::error_code refused = home_->admit();
+      if (refused) return reject(std::move(local), refused);
+      home_->give_back_place();  // For the lease to take.
+    }
     std::optional<context_pin> pin;
-    if (!home_->pin(pin)) return refuse<outcome_type>(std::move(local), errc::closed);
+    if (!home_->pin(pin)) return reject(std::move(local), errc::closed);
+    const auto allocator = completion_type::allocator_of(local);
     auto* const completion = make_block<completion_type>(allocator, *home_, std::move(local));
     call::start(std::move(home_), completion, std::move(function_));
   }
 
  private:
+  template <class Handler>
+  void reject(Handler handler, std::error_code error) {
+    [[maybe_unused]] const Function unused = std::move(function_);
+    const home_ref<Home> home = std::move(home_);
+    home->note_turned_away({});
+    refuse_by<outcome_type>(*home, std::move(handler), error);
+  }
+
   home_ref<Home> home_;
   Function function_;
 };

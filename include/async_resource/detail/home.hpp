@@ -136,6 +136,7 @@ class home final : public home_base {
     tenant_.note_ended(failure);
     if (tenant_.poisoned()) poison();
   }
+  void note_uncalled() noexcept { tally().note_refused(asio::error::operation_aborted); }
   // For whoever holds a lease, at home.
   resource_type& resource() noexcept { return tenant_.resource(); }
 

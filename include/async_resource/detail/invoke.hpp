@@ -91,12 +91,7 @@ class initiate_invoke {
   void reject(Home& home, Handler handler, std::error_code error) {
     [[maybe_unused]] const Function unused = std::move(function_);
     if constexpr (is_use<Function>) home.note_turned_away({});
-    const std::error_code reason = as_refusal<Function>(error);
-    if constexpr (has_immediate_executor<Handler>) {
-      std::optional<context_pin> pin;
-      if (home.pin(pin)) return refuse_at_once<outcome_type>(std::move(handler), reason, home.inner_executor(), pin);
-    }
-    refuse<outcome_type>(std::move(handler), reason);
+    refuse_by<outcome_type>(home, std::move(handler), as_refusal<Function>(error));
   }
 
   home_ref<Home> home_;

@@ -43,9 +43,10 @@ class lease_hold final : public home_task {
   std::uint32_t number() const noexcept { return number_; }
   void commit() noexcept { committed_ = true; }
   bool counted_at_end() const noexcept { return counted_at_end_; }
-  // What the operation failed with, if it did.
+  // Its function has been called; it is through, and may have failed with something.
+  void note_called() noexcept { called_ = true; }
   void finish(std::exception_ptr failure) noexcept {
-    finished_ = committed_ = true;
+    end_ = called_ ? ending::finished : ending::uncalled;
     failure_ = std::move(failure);
   }
 
@@ -73,10 +74,12 @@ class lease_hold final : public home_task {
   void run(home_base& home) noexcept override {
     {
       const user_code now(&home);
-      if (finished_)
-        home_->note_ended(failure_);
-      else if (used_ && !committed_)
-        home_->roll_back();
+      switch (end_) {
+        case ending::finished: home_->note_ended(failure_); break;
+        case ending::uncalled: home_->note_uncalled(); break;
+        case ending::released:
+          if (used_ && !committed_) home_->roll_back();
+      }
     }
     home.end_lease(number_);
     delete this;
@@ -86,6 +89,8 @@ class lease_hold final : public home_task {
   void fail(std::error_code, home_base*) noexcept override { delete this; }
 
  private:
+  enum class ending : unsigned char { released, finished, uncalled };
+
   ~lease_hold() = default;
 
   home_ref<Home> home_;
@@ -94,7 +99,8 @@ class lease_hold final : public home_task {
   bool used_ = false;
   bool committed_ = false;
   bool counted_at_end_ = false;
-  bool finished_ = false;
+  bool called_ = false;
+  ending end_ = ending::released;
   std::exception_ptr failure_;
   std::thread::id waiter_;
 };

@@ -54,11 +54,7 @@ class pool_initiation {
 
   template <class Handler>
   static void reject(Pool& pool, Handler handler, std::error_code error) {
-    if constexpr (has_immediate_executor<Handler>) {
-      std::optional<context_pin> pin;
-      if (pool.pin(pin)) return refuse_at_once<Outcome>(std::move(handler), error, pool.inner_executor(), pin);
-    }
-    refuse<Outcome>(std::move(handler), error);
+    refuse_by<Outcome>(pool, std::move(handler), error);
   }
 
   std::shared_ptr<Pool> pool_;

@@ -79,6 +79,16 @@ void refuse(Handler handler, std::error_code error) {
   }
 }
 
+// The same for an operation of a home, or a pool, whose inner executor is of use as long as its context is there.
+template <class Outcome, class Place, class Handler>
+void refuse_by(Place& place, Handler handler, std::error_code error) {
+  if constexpr (has_immediate_executor<Handler>) {
+    std::optional<context_pin> pin;
+    if (place.pin(pin)) return refuse_at_once<Outcome>(std::move(handler), error, place.inner_executor(), pin);
+  }
+  refuse<Outcome>(std::move(handler), error);
+}
+
 }  // namespace detail
 }  // namespace v0
 }  // namespace asyncres
