@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -23,6 +24,7 @@
 #include <utility>
 
 #include "support/contexts.hpp"
+#include "support/executors.hpp"
 
 // A lease has the resource for itself, across any number of operations, until it ends: and it ends wherever it is dropped.
 
@@ -601,4 +603,34 @@ TEST_CASE("many coroutines take leases: nobody comes between, and none is lost",
   CHECK(committed == sessions * rounds * 3 / 5);
   CHECK(between == 0);
   CHECK(unexpected == 0);
+}
+
+TEST_CASE("an operation that home's executor throws at leaves its caller with a throw, and is counted as rejected",
+          "[lease][errors]") {
+  testing::manual_context home;
+  const async_resource<asio::any_io_executor, int> resource(home.get_executor(), 0);
+  asyncres::lease<asio::any_io_executor, int> held;
+  resource.async_lease(
+      [&](std::exception_ptr, asyncres::lease<asio::any_io_executor, int> lease) { held = std::move(lease); });
+  home.run();
+  REQUIRE(held);
+  const bool with_slot = GENERATE(false, true);
+  asio::cancellation_signal signal;
+  const auto slot = with_slot ? signal.slot() : asio::cancellation_slot();
+  const auto handler = [&] { return asio::bind_cancellation_slot(slot, [](std::exception_ptr) {}); };
+  SECTION("of the lease") {
+    home.fail_next(1);
+    CHECK_THROWS_AS(held.async_invoke([](int&) {}, handler()), std::bad_alloc);
+  }
+  SECTION("of the handle") {
+    held.release();
+    home.run();
+    home.fail_next(1);
+    CHECK_THROWS_AS(resource.async_invoke([](int&) {}, handler()), std::bad_alloc);
+  }
+  const auto stats = resource.stats();
+  CHECK(stats.submitted == 2);
+  CHECK(stats.completed == 1);
+  CHECK(stats.rejected == 1);
+  CHECK(stats.queued == 0);
 }

@@ -452,3 +452,46 @@ TEMPLATE_TEST_CASE("a handler whose context is shut down is destroyed, and its f
   CHECK_FALSE(stray);
   CHECK(life.use_count() == 2);  // Here, and in `produce`.
 }
+
+TEST_CASE("what a pool had queued when its context went is not queued any more", "[pool][stats]") {
+  auto context = std::make_optional<asio::io_context>();
+  const asyncres::async_resource_pool<asio::io_context::executor_type, int> pool(*context, 2,
+                                                                                 [](std::size_t) { return 0; });
+  pool.async_invoke([](int&) {}, asio::detached);
+  for (std::size_t i = 0; i < 5; ++i)
+    pool.async_invoke_on(
+        i, [](int&) {}, asio::detached);
+  CHECK(pool.stats().queued == 6);
+  context.reset();
+  CHECK(pool.stats().queued == 0);
+  CHECK(pool.stats().submitted == 6);
+}
+
+TEST_CASE("refused by a closed pool, an operation is told on the pool's context", "[pool][close]") {
+  asio::io_context context;
+  const asyncres::async_resource_pool<asio::io_context::executor_type, int> pool(context, 2,
+                                                                                 [](std::size_t) { return 0; });
+  pool.async_close(asio::detached);
+  context.run();
+  int told = 0;
+  const auto handler = [&](std::exception_ptr e) {
+    if (code_of(e) == asyncres::errc::closed && context.get_executor().running_in_this_thread()) ++told;
+  };
+  pool.async_invoke([](int&) {}, handler);
+  pool.async_invoke_on(
+      1, [](int&) {}, handler);
+  CHECK(told == 0);
+  context.restart();
+  context.run();
+  CHECK(told == 2);
+}
+
+TEST_CASE("the members of a pool have strands of their own, also on an erased strand", "[pool]") {
+  asio::thread_pool context(2);
+  const asio::any_io_executor strand = asio::make_strand(context);
+  const asyncres::async_resource_pool<asio::any_io_executor, int> pool(strand, 2, [](std::size_t) { return 0; });
+  event first, second;
+  auto both = pool.async_invoke([&](int&) { return first.set(), second.wait(); }, asio::use_future);
+  CHECK(pool.async_invoke([&](int&) { return second.set(), first.wait(); }, asio::use_future).get());
+  CHECK(both.get());
+}

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <async_resource/concepts.hpp>
+#include <async_resource/detail/access.hpp>
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/default_token.hpp>

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include <async_resource/concepts.hpp>
+#include <async_resource/detail/access.hpp>
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/default_token.hpp>
 #include <async_resource/detail/executor.hpp>

@@ -23,6 +23,7 @@
 #include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/task.hpp>
 #include <async_resource/detail/user_code.hpp>
+#include <async_resource/error.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -150,7 +151,12 @@ class enrolled_invocation final : public any_operation,
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = this->cancellation_slot(); slot.is_connected())
         return send_errand<Outcome>(where_, this->function_, *this, nullptr, nullptr, slot, pin, std::move(submit));
-    return submit(*this, pin);
+    try {
+      return submit(*this, pin);
+    } catch (...) {
+      where_.template note_refused<Function>(make_error_code(errc::closed));
+      throw;
+    }
   }
 
   void turn_away(std::error_code error) noexcept {

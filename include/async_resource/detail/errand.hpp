@@ -275,6 +275,7 @@ std::optional<std::error_code> send_errand(Where where, std::optional<Function>&
     if (!sent->take_back()) end.reset();  // It has been cancelled, and completed.
   } catch (...) {
     if (sent->take_back()) {
+      where.template note_refused<Function>(make_error_code(errc::closed));
       sent->release();
       throw;
     }

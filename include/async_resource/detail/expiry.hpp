@@ -30,8 +30,7 @@ class expiry : public std::enable_shared_from_this<expiry<Home>> {
   using clock = std::chrono::steady_clock;
 
  public:
-  expiry(Home& home, std::chrono::nanoseconds limit)
-      : limit_(std::chrono::ceil<clock::duration>(limit)), home_(&home) {}
+  expiry(Home& home, clock::duration limit) : limit_(limit), home_(&home) {}
 
   // Something has been queued.
   void arm() noexcept { wake_at(clock::now() + limit_); }

@@ -146,7 +146,7 @@ class home_base : public context_member, public wait_graph::node, public evictab
   home_base(std::shared_ptr<context_registry> registry, const resource_options& options)
       : home_occupancy(options), registry_(std::move(registry)), options_(options) {
     options_.quantum = std::max<std::size_t>(1, options_.quantum);
-    if (gate_.limits_wait()) expiry_ = std::make_shared<expiry<home_base>>(*this, options_.max_wait);
+    if (gate_.limits_wait()) expiry_ = std::make_shared<expiry<home_base>>(*this, gate_.max_wait());
   }
 
   ~home_base() {
@@ -324,8 +324,9 @@ class home_base : public context_member, public wait_graph::node, public evictab
     } else {
       // An asio::strand does not survive an executor that throws when it schedules itself: it keeps the drain, and will
       // never run anything again. The drain gives up its ownership when the strand goes.
+      queue_.accept(mailbox_.close());
       queue_.mingle();
-      fail_others(mailbox_.close());
+      fail_others({});
       let_rest();
       end_visit(0);
     }
@@ -371,7 +372,7 @@ class home_base : public context_member, public wait_graph::node, public evictab
   }
 
   // For all to read.
-  const std::shared_ptr<context_registry> registry_;
+  alignas(cache_line) const std::shared_ptr<context_registry> registry_;
   resource_options options_;
   std::shared_ptr<expiry<home_base>> expiry_;
 

@@ -5,6 +5,7 @@
 #ifndef ASYNC_RESOURCE_DETAIL_HOME_GATE_HPP
 #define ASYNC_RESOURCE_DETAIL_HOME_GATE_HPP
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -29,7 +30,7 @@ class home_gate {
   using clock = std::chrono::steady_clock;
 
   explicit home_gate(const resource_options& options) noexcept
-      : max_wait_(std::chrono::ceil<clock::duration>(options.max_wait)),
+      : max_wait_(std::chrono::ceil<clock::duration>(std::min(options.max_wait, longest_wait))),
         stamps_time_(options.time_operations || limits_wait()),
         unchecked_(!limits_wait()) {}
 
@@ -97,6 +98,9 @@ class home_gate {
     state_ = now;
     check_all();
   }
+
+  // So that the clock does not overflow.
+  static constexpr std::chrono::nanoseconds longest_wait = std::chrono::nanoseconds::max() / 4;
 
   const clock::duration max_wait_;
   const bool stamps_time_;

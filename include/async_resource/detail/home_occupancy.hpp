@@ -137,9 +137,11 @@ class home_occupancy {
 
   // Mostly read.
   home_gate gate_;
-  places places_;
   std::atomic<std::thread::id> leaseholder_{};
   std::atomic<bool> leased_{false};
+
+  // For those who submit and the drain, if it is bounded.
+  alignas(cache_line) places places_;
 
   // For the drain.
   alignas(cache_line) drain_stage stage_;

@@ -97,7 +97,23 @@ home_site<Executor> site_on(const Executor& executor) {
     return {asio::strand<Executor>(executor), executor};
 }
 
-// The same on a strand, which is then shared.
+// The same on a strand of its own also then: on what that strand is made of.
+template <class Executor>
+home_site<Executor> site_apart_on(const Executor& executor) {
+  if constexpr (std::same_as<Executor, asio::any_io_executor>)
+    return {visit_concrete(executor,
+                           []<class Concrete>(const Concrete& concrete) {
+                             if constexpr (is_strand<Concrete>)
+                               return site_on<Executor>(concrete.get_inner_executor()).strand;
+                             else
+                               return site_on<Executor>(concrete).strand;
+                           }),
+            executor};
+  else
+    return site_on<Executor>(executor);
+}
+
+// On a strand, which is then shared.
 template <class Executor>
 home_site<Executor> site_of(const asio::strand<Executor>& strand) {
   return {strand, strand.get_inner_executor()};

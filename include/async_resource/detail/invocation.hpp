@@ -206,7 +206,14 @@ class invocation : public operation_task {
     Home& home = *home_;
     const auto limit = home.wait_limit();
     announce<Function>(home, *this, id_, terms_of(*function_));
-    if (!home.submit(*this, home_pin)) return reject(errc::closed, home_pin);
+    bool taken = false;
+    try {
+      taken = home.submit(*this, home_pin);
+    } catch (...) {
+      where_type(home_, id_).template note_refused<Function>(make_error_code(errc::closed));
+      throw;
+    }
+    if (!taken) return reject(errc::closed, home_pin);
     if (limit) limit->arm();
   }
 

@@ -57,6 +57,21 @@ class pool_initiation {
     refuse_by<Outcome>(pool, std::move(handler), error);
   }
 
+  // One that is not queued, after all. Where the handler has to be posted, as if it had been.
+  template <class Function, class Handler>
+  static void turn_away(std::shared_ptr<Pool> pool, Function function, Handler handler, std::error_code error) {
+    using task_type = enrolled_invocation<in_pool<Pool>, Function, Outcome, Handler>;
+    std::optional<context_pin> pin;
+    if (!is_waker<Handler> && !has_immediate_executor<Handler> && pool->pin(pin)) {
+      const auto allocator = task_type::allocator_of(handler);
+      auto* const task =
+          make_block<task_type>(allocator, std::shared_ptr(pool), std::move(function), std::move(handler));
+      return task->reject(error, pin);
+    }
+    pool->note_turned_away({});
+    reject(*pool, std::move(handler), error);
+  }
+
   std::shared_ptr<Pool> pool_;
 };
 
@@ -82,17 +97,15 @@ class initiate_pool_invoke : public pool_initiation<Pool, pool_outcome_t<Functio
 
     handler_type local(std::forward<Handler>(handler));
     const std::shared_ptr<Pool> pool = std::move(this->pool_);
-    if (base::would_deadlock(local, *pool)) return reject(*pool, std::move(local), errc::would_deadlock);
-    const std::error_code refused = pool->admit();
-    if (refused && has_immediate_executor<handler_type>) return reject(*pool, std::move(local), refused);
+    const std::error_code refused = base::would_deadlock(local, *pool) ? make_error_code(errc::would_deadlock) : pool->admit();
+    if (refused) return base::turn_away(pool, std::move(function_), std::move(local), refused);
 
     const auto allocator = task_type::allocator_of(local);
-    place_guard place{refused ? nullptr : pool.get()};
+    place_guard place{pool.get()};
     std::optional<context_pin> pin;
-    if (!pool->pin(pin)) return reject(*pool, std::move(local), errc::closed);
+    if (!pool->pin(pin)) return base::turn_away(pool, std::move(function_), std::move(local), errc::closed);
     auto* const task = make_block<task_type>(allocator, std::shared_ptr(pool), std::move(function_), std::move(local));
     place.pool = nullptr;
-    if (refused) return task->reject(refused, pin);
     task->start(pin);
   }
 
@@ -104,13 +117,6 @@ class initiate_pool_invoke : public pool_initiation<Pool, pool_outcome_t<Functio
       if (pool) pool->give_back_place();
     }
   };
-
-  template <class Handler>
-  void reject(Pool& pool, Handler handler, std::error_code error) {
-    [[maybe_unused]] const Function unused = std::move(function_);
-    pool.note_turned_away({});
-    base::reject(pool, std::move(handler), error);
-  }
 
   Function function_;
 };
@@ -130,7 +136,9 @@ class initiate_pool_invoke_on : public pool_initiation<Pool, pool_outcome_t<Func
   void operator()(Handler&& handler) {
     const std::shared_ptr<Pool> pool = std::move(this->pool_);
     const std::shared_ptr<member_type> member = pool->enter(number_);
-    if (!member) return reject(*pool, std::decay_t<Handler>(std::forward<Handler>(handler)));
+    if (!member)
+      return base::turn_away(pool, std::move(function_), std::decay_t<Handler>(std::forward<Handler>(handler)),
+                             errc::closed);
     const entry entering{*pool, *member};
     initiate_invoke<typename Pool::home_type, Function>(member->home(),
                                                         std::move(function_))(std::forward<Handler>(handler));
@@ -142,13 +150,6 @@ class initiate_pool_invoke_on : public pool_initiation<Pool, pool_outcome_t<Func
     member_type& member;
     ~entry() { pool.entered(member); }
   };
-
-  template <class Handler>
-  void reject(Pool& pool, Handler handler) {
-    [[maybe_unused]] const Function unused = std::move(function_);
-    pool.note_turned_away({});
-    base::reject(pool, std::move(handler), errc::closed);
-  }
 
   std::size_t number_;
   Function function_;

@@ -22,7 +22,7 @@ inline namespace v0 {
 namespace detail {
 
 // What is queued in a pool, for any of its members, and whether it still may run. Guarded by the pool's mutex, but for the
-// two members that count.
+// places and what is counted.
 class pool_queue {
  public:
   using clock = home_queue::clock;
@@ -32,6 +32,8 @@ class pool_queue {
 
   [[nodiscard]] bool take_place() noexcept { return places_.take(); }
   void give_back_place() noexcept { places_.give_back(); }
+
+  clock::duration max_wait() const noexcept { return gate_.max_wait(); }
 
   bool empty() const noexcept { return queue_.empty() && !queue_.unsettled(); }
 

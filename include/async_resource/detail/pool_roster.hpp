@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -31,8 +32,9 @@ class pool_roster {
   std::size_t size() const noexcept { return size_; }
   const owner& numbered(std::size_t number) const noexcept { return members_[number % size_]; }
 
-  // Those, and those that leave and have not left.
+  // Those, and those that leave and have not left. How often that has changed.
   const std::vector<owner>& all() const noexcept { return members_; }
+  std::uint64_t changes() const noexcept { return changes_; }
   bool any_leaves() const noexcept { return leaving_ > 0; }
 
   // Whether it takes what is queued; one that leaves does if the whole pool is closed.
@@ -49,12 +51,14 @@ class pool_roster {
     const auto place = members_.begin() + static_cast<std::ptrdiff_t>(size_);
     idle_.push_back(members_.insert(place, std::move(member))->get());
     ++size_;
+    ++changes_;
   }
   owner remove(Member& member) noexcept {
     const auto place = std::ranges::find(members_, &member, &owner::get);
     if (place - members_.begin() < static_cast<std::ptrdiff_t>(size_)) --size_;
     owner removed = std::move(*place);
     members_.erase(place);
+    ++changes_;
     member.status.now = phase::gone;
     if (member.status.leaving) --leaving_;
     return removed;
@@ -122,6 +126,7 @@ class pool_roster {
   std::vector<owner> members_;  // The first size_ of them serve, the others leave.
   std::size_t size_ = 0, leaving_ = 0;
   std::vector<Member*> idle_;
+  std::uint64_t changes_ = 0;
   bool closing_ = false;
 };
 

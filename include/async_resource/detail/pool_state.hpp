@@ -30,6 +30,7 @@
 #include <async_resource/detail/pool_queue.hpp>
 #include <async_resource/detail/pool_roster.hpp>
 #include <async_resource/detail/task.hpp>
+#include <async_resource/detail/wait_graph.hpp>
 #include <async_resource/error.hpp>
 #include <async_resource/options.hpp>
 
@@ -80,9 +81,10 @@ class pool_state final : public context_member,
   // Whose function this thread runs, if it is a member's; else null.
   home_ref<home_type> home_here() noexcept {
     const std::lock_guard lock(mutex_);
-    const auto& all = roster_.all();
-    const auto here = std::ranges::find_if(all, [](const auto& member) { return member->home()->is_here(); });
-    return here == all.end() ? home_ref<home_type>() : (*here)->home();
+    for (const auto* visit = wait_graph::here(); visit; visit = visit->outer())
+      for (const auto& member : roster_.all())
+        if (visit->is_to(*member->home())) return member->home();
+    return {};
   }
 
   // In the initiating function: whether one more operation may be queued. It then has to be, or give_back_place().
@@ -91,10 +93,7 @@ class pool_state final : public context_member,
     if (refusal_) return refusal_;
     return queue_.take_place() ? std::error_code() : errc::queue_full;
   }
-  void give_back_place() noexcept {
-    const std::lock_guard lock(mutex_);
-    queue_.give_back_place();
-  }
+  void give_back_place() noexcept { queue_.give_back_place(); }
 
   // Queues an operation that was admitted, and may be through, and gone, on return; else says why it was not.
   std::error_code submit(home_task& task, std::optional<context_pin>& held) noexcept {
@@ -164,7 +163,8 @@ class pool_state final : public context_member,
     member_type* woken = nullptr;
     task_list queued, waiting;
   };
-  departure depart(member_type& member, const resource_stats& total) noexcept {
+  departure depart(member_type& member, resource_stats total) noexcept {
+    total.queued = total.running = 0;  // Gone with it, without an end.
     departure left;
     const std::lock_guard lock(mutex_);
     left.pool = std::move(member.status.pool);
@@ -204,23 +204,27 @@ class pool_state final : public context_member,
       const std::lock_guard lock(mutex_);
       queue_.begin_epoch();
     }
-    for_each_home([](home_type& home) { home.cancel(); });
+    for_each_home([] {}, [](home_type& home) { home.cancel(); });
   }
 
   resource_stats stats() noexcept {
-    resource_stats sum;
-    for_each_home([&sum](home_type& home) { add(sum, home.stats()); });
-    const std::lock_guard lock(mutex_);
-    add(sum, departed_);
-    queue_.read(sum);
-    return sum;
+    for (resource_stats sum;;) {
+      const std::uint64_t changes =
+          for_each_home([&sum] { sum = {}; }, [&sum](home_type& home) { add(sum, home.stats()); });
+      const std::lock_guard lock(mutex_);
+      if (roster_.changes() != changes) continue;
+      add(sum, departed_);
+      queue_.read(sum);
+      return sum;
+    }
   }
 
   std::exception_ptr failure() noexcept {
     std::exception_ptr first;
-    for_each_home([&first](home_type& home) {
-      if (!first) first = home.failure();
-    });
+    for_each_home([] {},
+                  [&first](home_type& home) {
+                    if (!first) first = home.failure();
+                  });
     return first;
   }
 
@@ -257,11 +261,12 @@ class pool_state final : public context_member,
         executor_(executor),
         options_(options),
         make_home_([factory = std::forward<Factory>(factory), options](const Executor& where, std::size_t index) {
-          return new home_type(site_on<Executor>(where), options, from_factory,
+          return new home_type(site_apart_on<Executor>(where), options, from_factory,
                                indexed_factory<std::decay_t<Factory>>{factory, index});
         }),
         queue_(options) {
-    if (options.max_wait.count() > 0) expiry_ = std::make_shared<expiry<pool_state>>(*this, options.max_wait);
+    if (const auto max_wait = queue_.max_wait(); max_wait.count() > 0)
+      expiry_ = std::make_shared<expiry<pool_state>>(*this, max_wait);
   }
 
   ~pool_state() {
@@ -350,13 +355,21 @@ class pool_state final : public context_member,
     }
   }
 
-  template <class Visit>
-  void for_each_home(Visit&& visit) noexcept {
+  // One after the other. When members come or go meanwhile, others move: then it begins anew, and says so. For which state
+  // of the roster it was done.
+  template <class Begin, class Visit>
+  std::uint64_t for_each_home(Begin&& begin, Visit&& visit) noexcept {
+    std::uint64_t changes = 0;
     for (std::size_t i = 0;; ++i) {
       std::shared_ptr<member_type> member;
       {
         const std::lock_guard lock(mutex_);
-        if (i >= roster_.all().size()) return;
+        if (i == 0 || roster_.changes() != changes) {
+          begin();
+          changes = roster_.changes();
+          i = 0;
+        }
+        if (i >= roster_.all().size()) return changes;
         member = roster_.all()[i];
       }
       visit(*member->home());

@@ -5,6 +5,7 @@
 #ifndef ASYNC_RESOURCE_DETAIL_VISIT_BUDGET_HPP
 #define ASYNC_RESOURCE_DETAIL_VISIT_BUDGET_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 
@@ -19,7 +20,7 @@ class visit_budget {
  public:
   explicit visit_budget(const resource_options& options) noexcept
       : functions_(options.quantum), timed_(options.max_visit.count() > 0) {
-    if (timed_) end_ = clock::now() + options.max_visit;
+    if (timed_) end_ = clock::now() + std::min<std::chrono::microseconds>(options.max_visit, std::chrono::hours(24));
   }
 
   bool spent() const noexcept { return used_ >= functions_ || (timed_ && used_ > 0 && clock::now() >= end_); }

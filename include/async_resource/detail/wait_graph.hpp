@@ -45,6 +45,9 @@ class wait_graph {
     visit& operator=(const visit&) = delete;
     ~visit() { innermost_ = outer_; }
 
+    bool is_to(const node& home) const noexcept { return &home_ == &home; }
+    const visit* outer() const noexcept { return outer_; }
+
    private:
     friend class wait_graph;
     node& home_;
