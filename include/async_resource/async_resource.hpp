@@ -15,8 +15,8 @@
 #include <async_resource/detail/access.hpp>
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/await.hpp>
-#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/coroutine_call.hpp>
+#include <async_resource/detail/function_kind.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_place.hpp>
 #include <async_resource/detail/home_ref.hpp>

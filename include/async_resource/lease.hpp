@@ -12,8 +12,8 @@
 #include <async_resource/concepts.hpp>
 #include <async_resource/detail/access.hpp>
 #include <async_resource/detail/asio.hpp>
-#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/default_token.hpp>
+#include <async_resource/detail/function_kind.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/invoke.hpp>
 #include <async_resource/detail/lease_hold.hpp>
@@ -64,7 +64,8 @@ class lease {
 
   /// Run a function against the resource, ahead of all that is not this lease's.
   /**
-   * As async_resource::async_invoke(), but for the queue. Functions of one lease run in the order submitted. One that is
+   * As async_resource::async_invoke(), but for the queue, and with no coroutine for a function: hold the lease across any
+   * number of co_awaits instead. Functions of one lease run in the order submitted. One that is
    * started when the lease has ended completes with `errc::closed`.
    *
    * @par Exceptions Also `std::system_error` with `errc::closed` if the lease is empty.

@@ -156,8 +156,8 @@ class async_resource_pool {
   /// Run a function against the resource that belongs to a key, alone, and come back with its result.
   /**
    * As async_invoke(), but all operations with equal keys go to the same member, in order, as long as the pool keeps
-   * its size. They wait in that member's own queue, for which `resource_options::max_pending` holds anew, and it takes
-   * turns: one function from the pool's queue, then one of its own that came before the next.
+   * its size. They wait in that member's own queue, for which `resource_options::max_pending` holds anew; it
+   * alternates between that and the pool's. If that member is poisoned, so are its keys, although others serve.
    *
    * @param key Looked at in this function only, with `std::hash`.
    */
@@ -192,7 +192,7 @@ class async_resource_pool {
   /// Change how many resources there are.
   /**
    * Initiating function: returns at once. New members take part from now on. Members that are too many, those with the
-   * highest indices, take nothing more from the pool's queue, run what was submitted to them alone, and have their
+   * highest indices, be they healthy or not, take nothing more from the pool's queue, run what was submitted to them alone, and have their
    * resources destroyed at home. Completes when no member is left that is to leave.
    *
    * @param n     How many. Not zero.
@@ -235,6 +235,10 @@ class async_resource_pool {
   void cancel() const noexcept { state_->cancel(); }
 
   /// What the members have done and have to do, summed, with those that have left.
+  /**
+   * `running` may be as many as there are members. `queued` and `high_water` are sums of what the pool's queue and those of
+   * the members had, and may be more than `max_pending`.
+   */
   [[nodiscard]] resource_stats stats() const noexcept { return state_->stats(); }
 
   /// What poisoned one of the members: null unless a function threw, and `on_failure::poison` was chosen.

@@ -8,8 +8,8 @@
 #include <optional>
 #include <system_error>
 
-#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
+#include <async_resource/detail/function_kind.hpp>
 #include <async_resource/detail/home_base.hpp>
 #include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/observation.hpp>

@@ -14,11 +14,11 @@
 #include <async_resource/concepts.hpp>
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/at_home.hpp>
-#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/completion.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/errand.hpp>
 #include <async_resource/detail/function_holder.hpp>
+#include <async_resource/detail/function_kind.hpp>
 #include <async_resource/detail/home_base.hpp>
 #include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/task.hpp>

@@ -13,8 +13,8 @@
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
-#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
+#include <async_resource/detail/function_kind.hpp>
 #include <async_resource/detail/home_base.hpp>
 #include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/homebound.hpp>

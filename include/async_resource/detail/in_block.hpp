@@ -11,8 +11,8 @@
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/block.hpp>
-#include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/blocked_thread.hpp>
+#include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/homebound_service.hpp>

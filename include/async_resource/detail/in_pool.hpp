@@ -9,44 +9,16 @@
 #include <optional>
 #include <system_error>
 
-#include <async_resource/concepts.hpp>
-#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
+#include <async_resource/detail/function_kind.hpp>
 #include <async_resource/detail/home_base.hpp>
-#include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/lease_hold.hpp>
 #include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/task.hpp>
-#include <async_resource/detail/tenant.hpp>
 
 namespace asyncres {
 inline namespace v0 {
 namespace detail {
-
-// The function of an operation that asks for a lease of one of the members: made where it runs.
-template <class Lease, class Home>
-struct pool_leasing {
-  Home* home = nullptr;
-
-  template <class Resource>
-  Lease operator()(Resource& resource) {
-    home->add_owner();
-    const home_ref<Home> owner(home);
-    return leasing<Lease, Home>{lease_owner<Home>(new lease_hold<Home>(owner))}(resource);
-  }
-  bool ends_later() const noexcept { return false; }
-};
-
-template <class Lease, class Home>
-inline constexpr bool runs_alone<pool_leasing<Lease, Home>> = true;
-
-// Which member it is, for a function that has to know.
-template <class Function, class Home>
-void tell_home(Function&, Home&) noexcept {}
-template <class Lease, class Home>
-void tell_home(pool_leasing<Lease, Home>& function, Home& home) noexcept {
-  function.home = &home;
-}
 
 // Where an operation runs, as its parts know it: at whichever member of a pool takes it. See at_home.
 template <class Pool>

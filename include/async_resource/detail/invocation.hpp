@@ -14,11 +14,11 @@
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/at_home.hpp>
 #include <async_resource/detail/blocked_thread.hpp>
-#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/drop_watch.hpp>
 #include <async_resource/detail/errand.hpp>
 #include <async_resource/detail/executor.hpp>
+#include <async_resource/detail/function_kind.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/homebound.hpp>
@@ -197,9 +197,8 @@ class invocation : public operation_task {
     if constexpr (!has_no_cancellation_slot<Handler>)
       if (auto slot = asio::get_associated_cancellation_slot(*handler_); slot.is_connected()) {
         const where_type where(home_, id_);
-        const auto end =
-            send_errand<Outcome>(where, function_, *this, origin_, origin_registry(), slot, home_pin,
-                                 where.template submission<Function>(home_, *function_));
+        const auto end = send_errand<Outcome>(where, function_, *this, origin_, origin_registry(), slot, home_pin,
+                                              where.template submission<Function>(home_, *function_));
         if (end) reject(*end, home_pin);
         return;
       }

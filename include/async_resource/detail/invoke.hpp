@@ -15,10 +15,10 @@
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/block.hpp>
 #include <async_resource/detail/blocked_thread.hpp>
-#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/enrolled_invocation.hpp>
 #include <async_resource/detail/executor.hpp>
+#include <async_resource/detail/function_kind.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/in_block.hpp>

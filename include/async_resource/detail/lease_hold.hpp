@@ -133,6 +133,31 @@ struct leasing {
 template <class Lease, class Home>
 inline constexpr bool runs_alone<leasing<Lease, Home>> = true;
 
+// The function of an operation that asks for a lease of one of the members: made where it runs.
+template <class Lease, class Home>
+struct pool_leasing {
+  Home* home = nullptr;
+
+  template <class Resource>
+  Lease operator()(Resource& resource) {
+    home->add_owner();
+    const home_ref<Home> owner(home);
+    return leasing<Lease, Home>{lease_owner<Home>(new lease_hold<Home>(owner))}(resource);
+  }
+  bool ends_later() const noexcept { return false; }
+};
+
+template <class Lease, class Home>
+inline constexpr bool runs_alone<pool_leasing<Lease, Home>> = true;
+
+// Which member it is, for a function that has to know.
+template <class Function, class Home>
+void tell_home(Function&, Home&) noexcept {}
+template <class Lease, class Home>
+void tell_home(pool_leasing<Lease, Home>& function, Home& home) noexcept {
+  function.home = &home;
+}
+
 }  // namespace detail
 }  // namespace v0
 }  // namespace asyncres

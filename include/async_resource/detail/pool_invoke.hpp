@@ -16,9 +16,9 @@
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/block.hpp>
 #include <async_resource/detail/blocked_thread.hpp>
-#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/enrolled_invocation.hpp>
+#include <async_resource/detail/function_kind.hpp>
 #include <async_resource/detail/in_pool.hpp>
 #include <async_resource/detail/invoke.hpp>
 #include <async_resource/detail/outcome.hpp>
@@ -97,7 +97,8 @@ class initiate_pool_invoke : public pool_initiation<Pool, pool_outcome_t<Functio
 
     handler_type local(std::forward<Handler>(handler));
     const std::shared_ptr<Pool> pool = std::move(this->pool_);
-    const std::error_code refused = base::would_deadlock(local, *pool) ? make_error_code(errc::would_deadlock) : pool->admit();
+    const std::error_code refused =
+        base::would_deadlock(local, *pool) ? make_error_code(errc::would_deadlock) : pool->admit();
     if (refused) return base::turn_away(pool, std::move(function_), std::move(local), refused);
 
     const auto allocator = task_type::allocator_of(local);

@@ -11,9 +11,9 @@
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
-#include <async_resource/detail/closing.hpp>
 #include <async_resource/detail/context_registry.hpp>
 #include <async_resource/detail/executor.hpp>
+#include <async_resource/detail/function_kind.hpp>
 #include <async_resource/detail/in_frame.hpp>
 #include <async_resource/detail/invoke.hpp>
 #include <async_resource/detail/operation.hpp>

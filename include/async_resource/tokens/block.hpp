@@ -47,8 +47,8 @@ class block_with_error_t {
  *
  * @par Errors
  * @li `errc::would_deadlock`: for an operation on a resource, asked for on its own strand, or within a function that it
- * waits for, be it by way of functions of other resources that block (not by way of coroutines, leases, or resources that
- * share a strand; nor where the token was bound to an executor).
+ * waits for, be it by way of functions of other resources that block (not by way of coroutines, leases, pools, or
+ * resources that share a strand; nor where the token was bound to an executor).
  * @li `asio::error::operation_aborted`: the operation was destroyed with its execution context.
  * @li What making the result throws.
  *

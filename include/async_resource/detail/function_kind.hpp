@@ -2,8 +2,8 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-#ifndef ASYNC_RESOURCE_DETAIL_CLOSING_HPP
-#define ASYNC_RESOURCE_DETAIL_CLOSING_HPP
+#ifndef ASYNC_RESOURCE_DETAIL_FUNCTION_KIND_HPP
+#define ASYNC_RESOURCE_DETAIL_FUNCTION_KIND_HPP
 
 #include <concepts>
 #include <cstdint>
@@ -117,4 +117,4 @@ struct outcome_of<closing, Resource> {
 }  // namespace v0
 }  // namespace asyncres
 
-#endif  // ASYNC_RESOURCE_DETAIL_CLOSING_HPP
+#endif  // ASYNC_RESOURCE_DETAIL_FUNCTION_KIND_HPP
