@@ -322,7 +322,8 @@ TEMPLATE_TEST_CASE("an object made in a function of a pool dies at the home of t
   CHECK(elsewhere.release());
   CHECK(pool.async_invoke(index_of, asio::use_future).get() == 1 - home);
   CHECK(owned.use_count() == 2);
-  pool.async_invoke_on(home, make, asio::use_future);
+  const auto make_another = [&](counted&) { object = asyncres::make_home_ptr<std::shared_ptr<int>>(pool, owned); };
+  pool.async_invoke_on(home, make_another, asio::use_future);
   CHECK((first.index == home ? first : second).release());
   pool.async_invoke_on(home, index_of, asio::use_future).get();
   CHECK(owned.use_count() == 2);  // The first one has gone, the second has come.
