@@ -6,6 +6,7 @@
 
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <asio.hpp>
 
@@ -262,6 +263,26 @@ TEMPLATE_TEST_CASE("a poisoned resource leaves a pool, until none is left", "[po
   CHECK(pool.async_invoke(index_of, asio::use_future).get() == 2);
   pool.async_close(asio::use_future).get();
   CHECK(people.alive == 0);
+}
+
+TEST_CASE("what a pool had queued when it was closed is not refused as closed, though its last resource is poisoned",
+          "[pool][failure]") {
+  asio::io_context context;
+  census people;
+  asyncres::resource_options options;
+  options.failure = on_failure::poison;
+  const pool_type pool(context, 1, people.factory(), options);
+  const bool cancelled = GENERATE(false, true);
+  const auto fail = [&](counted&) {
+    if (cancelled) pool.cancel();
+    throw std::runtime_error("broken");
+  };
+  pool.async_invoke(fail, asio::detached);
+  std::error_code told;
+  pool.async_invoke(index_of, [&](std::exception_ptr e, std::size_t) { told = code_of(std::move(e)); });
+  pool.async_close(asio::detached);
+  context.run();
+  CHECK(told == (cancelled ? make_error_code(asio::error::operation_aborted) : make_error_code(errc::poisoned)));
 }
 
 TEMPLATE_TEST_CASE("a lease holds one resource of a pool, and the others serve", "[pool][lease]", testing::io_4,
