@@ -285,6 +285,32 @@ TEST_CASE("what a pool had queued when it was closed is not refused as closed, t
   CHECK(told == (cancelled ? make_error_code(asio::error::operation_aborted) : make_error_code(errc::poisoned)));
 }
 
+TEST_CASE("a closed pool tells a handler without an executor on its own", "[pool][close]") {
+  asio::io_context context;
+  census people;
+  const pool_type pool(context, 2, people.factory());
+  pool.async_close(asio::detached);
+  context.run();
+  context.restart();
+  const bool by_key = GENERATE(false, true);
+  event told;
+  std::error_code code;
+  bool here = false;
+  const auto handler = [&](std::exception_ptr e, std::size_t) {
+    code = code_of(std::move(e));
+    here = context.get_executor().running_in_this_thread();
+    told.set();
+  };
+  if (by_key)
+    pool.async_invoke_on(1, index_of, handler);
+  else
+    pool.async_invoke(index_of, handler);
+  context.run();
+  REQUIRE(told.wait());
+  CHECK(code == errc::closed);
+  CHECK(here);
+}
+
 TEMPLATE_TEST_CASE("a lease holds one resource of a pool, and the others serve", "[pool][lease]", testing::io_4,
                    testing::pool_4) {
   TestType context;

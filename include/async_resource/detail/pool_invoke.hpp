@@ -137,7 +137,9 @@ class initiate_pool_invoke_on : public pool_initiation<Pool, pool_outcome_t<Func
   void operator()(Handler&& handler) {
     const std::shared_ptr<Pool> pool = std::move(this->pool_);
     const std::shared_ptr<member_type> member = pool->enter(number_);
-    if (!member) return reject(*pool, std::decay_t<Handler>(std::forward<Handler>(handler)));
+    // Then the pool refuses any other operation, too, and does so here.
+    if (!member)
+      return initiate_pool_invoke<Pool, Function>(pool, std::move(function_))(std::forward<Handler>(handler));
     const entry entering{*pool, *member};
     initiate_invoke<typename Pool::home_type, Function>(member->home(),
                                                         std::move(function_))(std::forward<Handler>(handler));
@@ -149,13 +151,6 @@ class initiate_pool_invoke_on : public pool_initiation<Pool, pool_outcome_t<Func
     member_type& member;
     ~entry() { pool.entered(member); }
   };
-
-  template <class Handler>
-  void reject(Pool& pool, Handler handler) {
-    [[maybe_unused]] const Function unused = std::move(function_);
-    pool.note_turned_away();
-    base::reject(pool, std::move(handler), errc::closed);
-  }
 
   std::size_t number_;
   Function function_;
