@@ -374,6 +374,7 @@ TEST_CASE("a pool whose context is shut down gives up what it has queued", "[poo
   }
   CHECK(life.use_count() == 1);
   CHECK(people.alive == 0);
+  CHECK(pool->stats().queued == 0);
   asio::io_context here;
   std::vector<std::error_code> errors;
   pool->async_invoke(index_of, asio::bind_executor(here, [&](std::exception_ptr e, std::size_t) {

@@ -169,6 +169,7 @@ class pool_state final : public context_member, public std::enable_shared_from_t
     left.pool = std::move(member.status.pool);
     left.member = roster_.remove(member);
     add(departed_, total);
+    departed_.queued = departed_.running = 0;  // What home still had goes with it.
     if (!roster_.any_leaves()) left.waiting = std::move(waiting_);
     look_for_service();
     if (roster_.all().empty()) left.queued = queue_.take_all();
