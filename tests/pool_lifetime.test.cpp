@@ -7,6 +7,7 @@
 
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <asio.hpp>
 
@@ -265,6 +266,52 @@ TEMPLATE_TEST_CASE("a poisoned resource leaves a pool, until none is left", "[po
   CHECK(people.alive == 0);
 }
 
+TEST_CASE("what a pool had queued when it was closed is not refused as closed, though its last resource is poisoned",
+          "[pool][failure]") {
+  asio::io_context context;
+  census people;
+  asyncres::resource_options options;
+  options.failure = on_failure::poison;
+  const pool_type pool(context, 1, people.factory(), options);
+  const bool cancelled = GENERATE(false, true);
+  const auto fail = [&](counted&) {
+    if (cancelled) pool.cancel();
+    throw std::runtime_error("broken");
+  };
+  pool.async_invoke(fail, asio::detached);
+  std::error_code told;
+  pool.async_invoke(index_of, [&](std::exception_ptr e, std::size_t) { told = code_of(std::move(e)); });
+  pool.async_close(asio::detached);
+  context.run();
+  CHECK(told == (cancelled ? make_error_code(asio::error::operation_aborted) : make_error_code(errc::poisoned)));
+}
+
+TEST_CASE("a closed pool tells a handler without an executor on its own", "[pool][close]") {
+  asio::io_context context;
+  census people;
+  const pool_type pool(context, 2, people.factory());
+  pool.async_close(asio::detached);
+  context.run();
+  context.restart();
+  const bool by_key = GENERATE(false, true);
+  event told;
+  std::error_code code;
+  bool here = false;
+  const auto handler = [&](std::exception_ptr e, std::size_t) {
+    code = code_of(std::move(e));
+    here = context.get_executor().running_in_this_thread();
+    told.set();
+  };
+  if (by_key)
+    pool.async_invoke_on(1, index_of, handler);
+  else
+    pool.async_invoke(index_of, handler);
+  context.run();
+  REQUIRE(told.wait());
+  CHECK(code == errc::closed);
+  CHECK(here);
+}
+
 TEMPLATE_TEST_CASE("a lease holds one resource of a pool, and the others serve", "[pool][lease]", testing::io_4,
                    testing::pool_4) {
   TestType context;
@@ -383,6 +430,7 @@ TEST_CASE("a pool whose context is shut down gives up what it has queued", "[poo
   }
   CHECK(life.use_count() == 1);
   CHECK(people.alive == 0);
+  CHECK(pool->stats().queued == 0);
   asio::io_context here;
   std::vector<std::error_code> errors;
   pool->async_invoke(index_of, asio::bind_executor(here, [&](std::exception_ptr e, std::size_t) {

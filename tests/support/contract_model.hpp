@@ -26,6 +26,14 @@ namespace testing {
 // What is promised of one resource and its operations, where a single thread does everything: told of each thing that a
 // test does, and of each that comes of it, in order, it predicts and complains. Knows nothing of how it is done.
 //
+// The resource may be the one member of a pool. When it has been poisoned it is out of service; so operations may be
+// refused as poisoned where they are submitted, and it is not said whether that comes before queue_full. Nor is it said
+// whether the slot of a handler that has gone still reaches the function.
+//
+// There may be a lease from the beginning. What it submits runs before all else, until it ends, and is neither bounded nor
+// refused because the resource closes; after that it is refused, but it is not said whether at once. What others submit
+// waits for the end, unless it is cancelled.
+//
 // An operation is *concluded* when its outcome is on its way to the handler, and nothing can change it any more.
 class contract {
  public:
@@ -34,9 +42,11 @@ class contract {
     bool slot = false;      // Can be cancelled by itself.
     bool erased = false;    // Its handler is reached by way of home.
     bool in_frame = false;  // Submitted when a coroutine gets there.
+    bool of_lease = false;  // Submitted by the lease.
   };
 
-  explicit contract(const asyncres::resource_options& options) : options_(options) {}
+  explicit contract(const asyncres::resource_options& options, bool of_pool = false)
+      : options_(options), of_pool_(of_pool) {}
 
   static std::error_code function_failure() { return std::make_error_code(std::errc::io_error); }
   static std::error_code factory_failure() { return std::make_error_code(std::errc::no_such_device); }
@@ -59,8 +69,11 @@ class contract {
     });
   }
   // What an operation would be refused with now.
-  std::error_code refusal() const {
-    if (closing_ || !home_is_alive()) return asyncres::errc::closed;
+  std::error_code refusal(bool of_lease = false) const {
+    if (!home_is_alive()) return asyncres::errc::closed;
+    if (of_lease) return lease_held_ ? std::error_code() : asyncres::errc::closed;
+    if (closing_) return asyncres::errc::closed;
+    if (of_pool_ && poisoned_) return asyncres::errc::poisoned;
     if (options_.full == asyncres::when_full::reject && queue_.size() >= options_.max_pending)
       return asyncres::errc::queue_full;
     return {};
@@ -80,25 +93,46 @@ class contract {
     if (op.is.closes) return submit_close(op, mode);
     op.function = fate::alive;
     ++submitted_;
-    if (const std::error_code refused = refusal()) return conclude(op, refused);
-    queue_.push_back(id);
-    if (poisoned_) op.end = asyncres::errc::poisoned;
+    const std::error_code refused = refusal(op.is.of_lease);
+    op.may_be_queued = refused == asyncres::errc::poisoned || (op.is.of_lease && home_is_alive() && refused);
+    if (refused && !op.may_be_queued) return conclude(op, refused);
+    queue_of(op).push_back(id);
+    if (refused)
+      op.end = refused;
+    else if (poisoned_)
+      op.end = asyncres::errc::poisoned;
+    if (op.may_be_queued && of_pool_ && queue_.size() > options_.max_pending)
+      op.or_end.push_back(asyncres::errc::queue_full);
+    if (op.may_be_queued && poisoned_) op.or_end.push_back(asyncres::errc::poisoned);
   }
+
+  // Like an operation of which nothing more is seen.
+  void take_lease() noexcept {
+    lease_held_ = true;
+    ++submitted_, ++completed_;
+  }
+  void end_lease() noexcept { lease_held_ = false; }
 
   void cancel(int id) {
     operation& op = of(id);
-    if (!op.is.slot || op.handler != fate::alive || op.concluded) return;
+    if (!op.is.slot || op.concluded) return;
+    if (of_pool_ && op.handler == fate::dead) op.may_be_cancelled = true;
+    if (op.handler != fate::alive) return;
     if (op.is.closes)
       op.end = asio::error::operation_aborted;
     else if (running_ == id)
       op.asked = true;
-    else if (std::find(queue_.begin(), queue_.end(), id) != queue_.end())
+    else if (is_queued(id))
       conclude(op, asio::error::operation_aborted);
   }
 
   void cancel_all() {
-    for (const int id : queue_)
-      if (!of(id).concluded) of(id).end = asio::error::operation_aborted;
+    for (const auto* queue : {&queue_, &lease_queue_})
+      for (const int id : *queue)
+        if (operation& op = of(id); !op.concluded) {
+          if (op.may_be_queued) op.or_end.push_back(*op.end);
+          op.end = asio::error::operation_aborted;
+        }
     if (running_ != nobody) of(running_).asked = true;
   }
 
@@ -144,7 +178,7 @@ class contract {
     require(running_ == nobody, "the resource was destroyed with a function running");
     if (!home_is_alive()) return;
     require(at_home, "the resource was destroyed away from home");
-    require(rebuilds_ || (is_ending() && queue_.empty()), "the resource was destroyed too early");
+    require(rebuilds_ || (is_ending() && least_queued() == 0), "the resource was destroyed too early");
   }
 
   void begin_function(int id, bool at_home) {
@@ -158,7 +192,8 @@ class contract {
   void end_function(int id, bool threw, bool asked) {
     operation& op = of(id);
     running_ = nobody;
-    require(asked == op.asked, asked ? "asked to give up, by nobody" : "not asked to give up", id);
+    require(asked == op.asked || (asked && op.may_be_cancelled),
+            asked ? "asked to give up, by nobody" : "not asked to give up", id);
     ++(threw ? failed_ : completed_);
     if (threw) note_failure();
     conclude(op, threw ? function_failure() : std::error_code());
@@ -168,11 +203,16 @@ class contract {
     require(op.function == fate::alive, "its function was destroyed twice", id);
     op.function = fate::dead;
     if (was_refused(op)) return require(op.is.in_frame || calling_ == id, "refused, its function was kept", id);
-    const bool was_queued = std::erase(queue_, id) > 0;
+    const bool was_queued = std::erase(queue_of(op), id) > 0;
     if (!home_is_alive()) return;
+    if (op.may_be_queued && !op.concluded && (op.is.in_frame ? !at_home : calling_ == id)) {
+      op.concluded = true;
+      return;
+    }
     require(at_home, "its function was destroyed away from home", id);
     require(running_ != id, "its function was destroyed while it ran", id);
     if (!was_queued) return;
+    if (op.may_be_cancelled) (op.end ? op.or_end.emplace_back() : op.end.emplace()) = asio::error::operation_aborted;
     require(op.end.has_value(), "its function was destroyed, uncalled", id);
     op.concluded = true;
   }
@@ -199,6 +239,7 @@ class contract {
       op.end = code;
     } else {
       require(op.is.closes || op.concluded, "told too early", id);
+      if (std::find(op.or_end.begin(), op.or_end.end(), code) != op.or_end.end()) op.end = code;
       if (op.end != code)
         complaints_.push_back(std::to_string(id) + ": told: " + code.message() +
                               ", not: " + (op.end ? op.end->message() : "nothing"));
@@ -231,9 +272,11 @@ class contract {
   void settle() {
     for (int id = 0; id < static_cast<int>(operations_.size()); ++id) {
       const operation& op = of(id);
-      const bool waits = op.is.closes && home_is_alive() && pointers_ > 0 && !op.end;
+      const bool behind = home_is_alive() && lease_held_ && is_queued(id) && !op.is.of_lease;
+      const bool waits = op.is.closes ? home_is_alive() && (pointers_ > 0 || lease_held_) && !op.end
+                                      : behind && (!op.end || op.end == asyncres::errc::poisoned);
       require(waits || op.handler != fate::alive, "never heard of again", id);
-      require(op.function != fate::alive, "its function was forgotten", id);
+      require(behind || op.function != fate::alive, "its function was forgotten", id);
       require(op.result != fate::alive, "its result was forgotten", id);
     }
     require(running_ == nobody, "a function runs");
@@ -241,27 +284,37 @@ class contract {
   }
 
   void settle(const asyncres::resource_stats& stats) {
-    std::uint64_t cancelled = 0, rejected = 0, abandoned = 0;
+    std::uint64_t cancelled = 0, rejected = 0, cancelled_or_rejected = 0, abandoned = 0, cancelled_or_abandoned = 0;
     for (const operation& op : operations_) {
       if (op.is.closes || op.function == fate::none) continue;
-      abandoned += !op.concluded;
-      cancelled += op.concluded && op.end == asio::error::operation_aborted;
-      rejected += op.concluded && op.end->category() == asyncres::error_category();
+      if (!op.concluded)
+        ++(op.may_be_cancelled ? cancelled_or_abandoned : abandoned);
+      else if (op.handler != fate::told && !op.or_end.empty())
+        ++cancelled_or_rejected;
+      else if (op.end == asio::error::operation_aborted)
+        ++cancelled;
+      else if (op.end->category() == asyncres::error_category())
+        ++rejected;
     }
-    require(stats.queued == 0 && stats.running == 0, "the figures say that something is still there");
+    const auto between = [](std::uint64_t n, std::uint64_t least, std::uint64_t more) {
+      return n >= least && n <= least + more;
+    };
+    require(is_queue_length(stats.queued) && stats.running == 0, "the figures say that something is still there");
     require(stats.high_water <= options_.max_pending, "more were queued than may be");
     require(stats.submitted == submitted_, "submitted is not what it should be");
     require(stats.completed == completed_, "completed is not what it should be");
     require(stats.failed == failed_, "failed is not what it should be");
-    require(stats.cancelled == cancelled, "cancelled is not what it should be");
-    require(stats.rejected == rejected, "rejected is not what it should be");
-    require(stats.completed + stats.failed + stats.cancelled + stats.rejected + abandoned == stats.submitted,
+    require(between(stats.cancelled, cancelled, cancelled_or_rejected + cancelled_or_abandoned),
+            "cancelled is not what it should be");
+    require(between(stats.rejected, rejected, cancelled_or_rejected), "rejected is not what it should be");
+    require(between(stats.submitted, stats.completed + stats.failed + stats.cancelled + stats.rejected + abandoned,
+                    cancelled_or_abandoned),
             "the sum is not what it should be");
   }
 
   // At any time.
   void look(const asyncres::resource_stats& stats) {
-    require(stats.queued == std::min(queue_.size(), options_.max_pending), "queued is not what it should be");
+    require(is_queue_length(stats.queued), "queued is not what it should be");
     require(stats.running == (running_ != nobody), "running is not what it should be");
     require(stats.submitted == submitted_, "submitted is not what it should be");
   }
@@ -276,15 +329,36 @@ class contract {
     traits is{};
     fate handler = fate::none, function = fate::none, result = fate::none;
     bool called = false, asked = false, concluded = false, ended = false;
+    bool may_be_queued = false;            // Though it is refused.
+    bool may_be_cancelled = false;         // Though its handler has gone.
     std::optional<std::error_code> end{};  // As far as it is known.
+    std::vector<std::error_code> or_end{};
   };
 
   static std::size_t index(int n) noexcept { return static_cast<std::size_t>(n); }
   operation& of(int id) noexcept { return operations_[index(id)]; }
   bool home_is_alive() const noexcept { return places_[home] == fate::alive; }
-  bool is_ending() const noexcept { return !home_is_alive() || ((closing_ || handle_dropped_) && pointers_ == 0); }
+  bool is_ending() const noexcept {
+    return !home_is_alive() || ((closing_ || handle_dropped_) && pointers_ == 0 && !lease_held_);
+  }
+  std::deque<int>& queue_of(const operation& op) noexcept { return op.is.of_lease ? lease_queue_ : queue_; }
+  std::size_t queued() const noexcept { return queue_.size() + lease_queue_.size(); }
+  // But for what a lease submitted too late, and may be among those or not.
+  std::size_t least_queued() const noexcept {
+    std::size_t n = 0;
+    for (const auto* queue : {&queue_, &lease_queue_})
+      for (const int id : *queue) n += of_pool_ || !operations_[index(id)].may_be_queued;
+    return n;
+  }
+  bool is_queue_length(std::size_t n) const noexcept {
+    return n >= std::min(least_queued(), options_.max_pending) && n <= std::min(queued(), options_.max_pending);
+  }
+  bool is_queued(int id) const noexcept {
+    const auto& queue = operations_[index(id)].is.of_lease ? lease_queue_ : queue_;
+    return std::find(queue.begin(), queue.end(), id) != queue.end();
+  }
   static bool was_refused(const operation& op) noexcept {
-    return op.end == asyncres::errc::closed || op.end == asyncres::errc::queue_full;
+    return (op.end == asyncres::errc::closed || op.end == asyncres::errc::queue_full) && !op.may_be_queued;
   }
 
   static void conclude(operation& op, std::error_code code) {
@@ -302,9 +376,13 @@ class contract {
   std::optional<int> start() {
     require(running_ == nobody, "two functions at a time");
     require(calling_ == nobody, "called inside of a call");
-    if (queue_.empty()) return std::nullopt;
-    const int id = queue_.front();
-    queue_.pop_front();
+    const bool leased =
+        std::any_of(lease_queue_.begin(), lease_queue_.end(), [this](int queued) { return !of(queued).may_be_queued; });
+    auto& queue = leased ? lease_queue_ : queue_;
+    if (queue.empty()) return std::nullopt;
+    const int id = queue.front();
+    queue.pop_front();
+    require(of(id).is.of_lease || !lease_held_, "called while another had the lease", id);
     require(!of(id).end, "called in spite of its end", id);
     return id;
   }
@@ -313,13 +391,16 @@ class contract {
     rebuilds_ = options_.failure == asyncres::on_failure::rebuild;
     if (options_.failure != asyncres::on_failure::poison) return;
     poisoned_ = true;
-    for (const int id : queue_)
-      if (!of(id).end) of(id).end = asyncres::errc::poisoned;
+    for (const auto* queue : {&queue_, &lease_queue_})
+      for (const int id : *queue)
+        if (!of(id).end) of(id).end = asyncres::errc::poisoned;
   }
 
   const asyncres::resource_options options_;
+  const bool of_pool_;
+  bool lease_held_ = false;
   std::deque<operation> operations_;
-  std::deque<int> queue_;  // Those whose function home has, and has not called.
+  std::deque<int> queue_, lease_queue_;  // Those whose function home has, and has not called.
   std::array<fate, 3> places_{fate::alive, fate::alive, fate::alive};
   fate resource_ = fate::none;
   bool closing_ = false, handle_dropped_ = false, poisoned_ = false, rebuilds_ = false;

@@ -5,8 +5,8 @@
 #ifndef ASYNC_RESOURCE_TESTS_SUPPORT_SCHEDULE_HPP
 #define ASYNC_RESOURCE_TESTS_SUPPORT_SCHEDULE_HPP
 
-#include <async_resource/async_resource.hpp>
 #include <async_resource/home_ptr.hpp>
+#include <async_resource/lease.hpp>
 #include <async_resource/options.hpp>
 
 #include <asio/any_completion_handler.hpp>
@@ -35,13 +35,38 @@
 #include <utility>
 #include <vector>
 
+#include "support/contract_kinds.hpp"
 #include "support/contract_model.hpp"
 #include "support/schedule_place.hpp"
 
 namespace testing {
 
+// What is said of a schedule, whatever kind of place it is of.
+struct schedule_terms {
+  enum : int { home, b, c };  // Places. The handlers of operations are called at one of them.
+  enum class style { callback, strand, unbound, erased, coroutine, coroutine_on_strand };
+
+  struct request {
+    int caller = b;
+    style how = style::callback;
+    bool slot = true;
+    bool by_lease = true;  // If there is one.
+    bool error_code_form = false;
+    bool function_throws = false;
+    bool handler_throws = false;
+    bool makes_pointer = false;  // Of a pool there is none: no handle names one of its members.
+    std::function<void()> in_function = [] {};
+    std::function<void()> in_handler = [] {};
+  };
+
+  using kinds = std::array<place::kind, 3>;
+};
+
 // A resource, its home, two contexts of callers, and one thread, which does what the test says. Tells a contract.
-class schedule {
+template <class Kind>
+class schedule : public schedule_terms {
+  static constexpr bool of_pool = std::is_same_v<Kind, on_pool>;
+
   static std::size_t index(int n) noexcept { return static_cast<std::size_t>(n); }
 
   template <class Handler>
@@ -55,31 +80,20 @@ class schedule {
   }
 
  public:
-  enum : int { home, b, c };  // Places. The handlers of operations are called at one of them.
-  enum class style { callback, strand, unbound, erased, coroutine, coroutine_on_strand };
-
-  struct request {
-    int caller = b;
-    style how = style::callback;
-    bool slot = true;
-    bool error_code_form = false;
-    bool function_throws = false;
-    bool handler_throws = false;
-    bool makes_pointer = false;
-    std::function<void()> in_function = [] {};
-    std::function<void()> in_handler = [] {};
-  };
-
-  using kinds = std::array<place::kind, 3>;
-
   explicit schedule(kinds k, asyncres::resource_options options = {}, bool from_factory = false)
-      : promises(options), places_{place(k[home]), place(k[b]), place(k[c])} {
+      : promises(options, of_pool), places_{place(k[home]), place(k[b]), place(k[c])} {
     const auto where = places_[home].executor();
-    if (from_factory)
-      handle_.emplace(where, options, asyncres::from_factory, [this] { return make_resident(); });
-    else
-      handle_.emplace(where, options, std::in_place, *this);
-    strand_ = handle_->get_executor();
+    if constexpr (of_pool) {
+      const auto make = [this](std::size_t) { return make_resident(); };
+      handle_.emplace(where, 1, make, options);
+    } else {
+      if (from_factory)
+        handle_.emplace(where, options, asyncres::from_factory, [this] { return make_resident(); });
+      else
+        handle_.emplace(where, options, std::in_place, *this);
+      strand_ = handle_->get_executor();
+    }
+    if constexpr (std::is_same_v<Kind, on_lease>) take_lease();
   }
   schedule(const schedule&) = delete;
   ~schedule() { finish(); }  // No member may be left to tell of its end.
@@ -91,15 +105,19 @@ class schedule {
   bool there(int p) const noexcept { return places_[index(p)].there(); }
   bool inside(int p) const noexcept { return std::find(inside_.begin(), inside_.end(), p) != inside_.end(); }
   bool has_handle() const noexcept { return handle_.has_value(); }
+  bool has_lease() const noexcept { return static_cast<bool>(lease_); }
   bool has_pointers() const noexcept { return !pointers_.empty(); }
   std::size_t operations() const noexcept { return signals_.size(); }
   asyncres::resource_stats stats() const { return handle_->stats(); }
 
   int submit(request r) {
     if (r.how == style::unbound) r.caller = home;
-    note("submit " + std::to_string(operations()) + ", style " + std::to_string(int(r.how)), r.caller);
+    r.by_lease = r.by_lease && has_lease();
+    const std::string way = r.by_lease ? ", by lease" : "";
+    note("submit " + std::to_string(operations()) + ", style " + std::to_string(int(r.how)) + way, r.caller);
     const bool coroutine = r.how == style::coroutine || r.how == style::coroutine_on_strand;
-    const int id = promises.begin(r.caller, {.slot = r.slot, .erased = r.how == style::erased, .in_frame = coroutine});
+    const int id = promises.begin(
+        r.caller, {.slot = r.slot, .erased = r.how == style::erased, .in_frame = coroutine, .of_lease = r.by_lease});
     signals_.emplace_back();
     if (r.error_code_form)
       start<std::error_code>(id, std::move(r));
@@ -138,6 +156,11 @@ class schedule {
     note("drop the handle");
     promises.drop_handle();
     call_out([&] { handle_.reset(); });
+  }
+  void end_lease() {
+    note("end the lease");
+    promises.end_lease();
+    call_out([&] { lease_.release(); });
   }
   void drop_pointer() {
     note("drop a home_ptr");
@@ -183,6 +206,8 @@ class schedule {
     settle();
     while (has_pointers()) drop_pointer();
     settle();
+    if (has_lease()) end_lease();
+    settle();
     if (handle_) drop_handle();
     settle();
     for (const int p : {c, home, b})
@@ -200,11 +225,26 @@ class schedule {
     schedule& in;
   };
 
-  using handle = asyncres::async_resource<asio::any_io_executor, resident>;
+  using handle = typename Kind::template handle<resident>;
+  using lease = asyncres::lease<asio::any_io_executor, resident>;
   using result = std::unique_ptr<mortal>;
 
   place& place_of(int p) noexcept { return places_[index(p)]; }
-  bool at_home() const noexcept { return strand_ && strand_->running_in_this_thread(); }
+  // Nothing: cannot be said. A pool that nobody has a handle of, or that has no member any more, cannot be asked.
+  std::optional<bool> on_strand() const {
+    if constexpr (of_pool)
+      return handle_ && promises.resource_is_there() ? std::optional(is_at_home(*handle_)) : std::nullopt;
+    else
+      return strand_ && strand_->running_in_this_thread();
+  }
+  bool at_home() const { return on_strand().value_or(!inside_.empty() && inside_.back() == home); }
+
+  void take_lease() {
+    const auto receive = [this](const std::exception_ptr&, lease held) { lease_ = std::move(held); };
+    handle_->async_lease(asio::bind_executor(place_of(b).executor(), receive));
+    while (place_of(home).step() || place_of(b).step()) continue;
+    promises.take_lease();
+  }
 
   resident make_resident() {
     if (factory_failures > 0) {
@@ -234,16 +274,19 @@ class schedule {
 
   void call(int id, const request& r, const asyncres::cancellation_view& view) {
     promises.begin_function(id, at_home() && inside_.back() == home);
-    if (r.makes_pointer && handle_) {
-      promises.make_pointer();
-      pointers_.push_back(asyncres::make_home_ptr<mortal>(*handle_, [this] { promises.end_pointer(at_home()); }));
-    }
+    if constexpr (!of_pool)
+      if (r.makes_pointer && handle_) {
+        promises.make_pointer();
+        pointers_.push_back(asyncres::make_home_ptr<mortal>(*handle_, [this] { promises.end_pointer(at_home()); }));
+      }
     r.in_function();
     promises.end_function(id, r.function_throws, view.requested());
     if (r.function_throws) throw std::system_error(contract::function_failure());
   }
 
-  void tell(int id, std::error_code code, bool has_result) { promises.tell(id, code, has_result, inside_, at_home()); }
+  void tell(int id, std::error_code code, bool has_result) {
+    promises.tell(id, code, has_result, inside_, on_strand().value_or(false));
+  }
 
   static std::error_code code_of(std::error_code code) noexcept { return code; }
   static std::error_code code_of(const std::exception_ptr& e) {
@@ -256,14 +299,13 @@ class schedule {
   }
 
   // A function of either form, and what receives its outcome.
-  template <class Disposition>
-  auto function(int id, const request& r) {
+  template <class Disposition, class Life>
+  auto function(int id, const request& r, Life function_life) {
     if constexpr (std::is_same_v<Disposition, std::error_code>)
-      return [this, id, r, life = function_life(id)](resident&, std::error_code&, asyncres::cancellation_view view) {
-        call(id, r, view);
-      };
+      return [this, id, r, life = std::move(function_life)](resident&, std::error_code&,
+                                                            asyncres::cancellation_view view) { call(id, r, view); };
     else
-      return [this, id, r, life = function_life(id)](resident&, asyncres::cancellation_view view) {
+      return [this, id, r, life = std::move(function_life)](resident&, asyncres::cancellation_view view) {
         call(id, r, view);
         promises.make_result(id);
         return std::make_unique<mortal>(result_life(id));
@@ -304,27 +346,42 @@ class schedule {
   template <class Disposition, class Handler>
   void invoke(int id, const request& r, Handler&& h) {
     promises.submit(id);
-    call_out([&] { handle_->async_invoke(function<Disposition>(id, r), std::forward<Handler>(h)); }, id);
+    const auto call = [&](const auto& door) {
+      door.async_invoke(function<Disposition>(id, r, function_life(id)), std::forward<Handler>(h));
+    };
+    call_out([&] { r.by_lease ? call(lease_) : call(*handle_); }, id);
   }
 
   template <class Disposition>
   void spawn(int id, const request& r, const asio::any_io_executor& executor) {
-    asio::co_spawn(executor, ask<Disposition>(id, r, *handle_), bind_slot(id, asio::detached));
+    const auto start = [&](auto operation) {
+      asio::co_spawn(executor, ask<Disposition>(id, r, std::move(operation)), bind_slot(id, asio::detached));
+    };
+    if (!r.by_lease)
+      return start([this, id, r, resource = *handle_] {
+        return resource.async_invoke(function<Disposition>(id, r, function_life(id)));
+      });
+    // Whoever submits need not have the lease any more. Only what has been submitted is a function in our books.
+    auto life = std::make_shared<std::optional<mortal>>();
+    auto operation = lease_.async_invoke(function<Disposition>(id, r, life));
+    start([this, id, life = std::move(life), operation = std::move(operation)]() mutable {
+      std::exchange(life, nullptr)->emplace(function_life(id));
+      return std::move(operation);
+    });
   }
-  template <class Disposition>
-  asio::awaitable<void> ask(int id, request r, handle resource) {
+  template <class Disposition, class Operation>
+  asio::awaitable<void> ask(int id, request r, Operation operation) {
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     co_await asio::this_coro::throw_if_cancelled(false);
     const mortal life = handler_life(id);
-    auto f = function<Disposition>(id, r);
     std::error_code code;
     [[maybe_unused]] result received;
     promises.submit(id);
     try {
       if constexpr (std::is_same_v<Disposition, std::error_code>)
-        co_await resource.async_invoke(std::move(f));
+        co_await operation();
       else
-        received = co_await resource.async_invoke(std::move(f));
+        received = co_await operation();
     } catch (const std::system_error& e) {
       code = e.code();
     }
@@ -348,6 +405,7 @@ class schedule {
 
   std::array<place, 3> places_;
   std::optional<handle> handle_;
+  lease lease_;
   std::optional<asio::strand<asio::any_io_executor>> strand_;  // While home is there.
   std::deque<asio::cancellation_signal> signals_;
   std::list<asyncres::home_ptr<mortal>> pointers_;

@@ -150,7 +150,7 @@ class pool_state final : public context_member,
     const std::lock_guard lock(mutex_);
     auto& status = member.status;
     if (poisoned && !std::exchange(status.poisoned, true)) look_for_service();
-    if (!queue_.empty() && (roster_.serves(member) || refusal_ == errc::poisoned)) return take(member);
+    if (!queue_.empty() && (roster_.serves(member) || roster_.nobody_serves())) return take(member);
     if (std::exchange(status.bypassed, false)) return {pool_step::again};
     if (status.leaving && status.entering == 0) return {pool_step::depart};
     return {pool_step::rest, nullptr, {}, roster_.put_to_rest(member)};
@@ -336,7 +336,7 @@ class pool_state final : public context_member,
   pool_step take(member_type& member) noexcept {
     home_task& task = queue_.pop();
     if (const std::error_code refused = queue_.refusal_of(task)) return {pool_step::refuse, &task, refused};
-    if (refusal_ == errc::poisoned) return {pool_step::refuse, &task, refusal_};
+    if (!roster_.serves(member)) return {pool_step::refuse, &task, errc::poisoned};
     queue_.hand_over(task, *member.home());
     return {pool_step::run, &task};
   }
