@@ -204,6 +204,31 @@ TEMPLATE_TEST_CASE("a pool shrinks when its members have done what they had to",
   CHECK(std::get<0>(none) == asio::error::invalid_argument);
 }
 
+TEST_CASE("a member that has left a pool takes nothing more, though the pool closes before all know",
+          "[pool][resize][close]") {
+  for (int steps = 0; steps < 10; ++steps) {
+    asio::io_context context;
+    census people;
+    asyncres::resource_options options;
+    options.quantum = 1;
+    const pool_type pool(context, 2, people.factory(), options);
+    int told = 0;
+    pool.async_invoke_on(
+        0,
+        [&](counted&) {
+          pool.async_resize(1, asio::detached);
+          pool.async_invoke(index_of, [&](std::exception_ptr e, std::size_t) { told += !e; });
+          for (int i = 0; i < steps; ++i) context.poll_one();
+          pool.async_close(asio::detached);
+          context.poll();
+        },
+        asio::detached);
+    context.run();
+    CHECK(told == 1);
+    CHECK(people.alive == 0);
+  }
+}
+
 TEMPLATE_TEST_CASE("a resource that fails is replaced while the rest of the pool serves", "[pool][failure]",
                    testing::io_4, testing::pool_4) {
   TestType context;

@@ -56,6 +56,7 @@ class pool_member final : public home_task {
     phase now = phase::idle;
     bool poisoned = false;
     bool leaving = false;
+    bool departing = false;      // Its home is being closed: it comes once more, to be gone.
     bool bypassed = false;       // Home was given something of its own, perhaps behind the pump.
     std::size_t entering = 0;    // Operations on their way to home's own queue.
     std::shared_ptr<Pool> pool;  // While awake.

@@ -39,7 +39,7 @@ class pool_roster {
 
   // Whether it takes what is queued; one that leaves does if the whole pool is closed.
   bool serves(const Member& member) const noexcept {
-    return !member.status.poisoned && (!member.status.leaving || closing_);
+    return !member.status.poisoned && !member.status.departing && (!member.status.leaving || closing_);
   }
   bool nobody_serves() const noexcept {
     return std::ranges::none_of(members_, [this](const owner& member) { return serves(*member); });

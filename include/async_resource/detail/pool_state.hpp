@@ -152,7 +152,10 @@ class pool_state final : public context_member,
     if (poisoned && !std::exchange(status.poisoned, true)) look_for_service();
     if (!queue_.empty() && (roster_.serves(member) || roster_.nobody_serves())) return take(member);
     if (std::exchange(status.bypassed, false)) return {pool_step::again};
-    if (status.leaving && status.entering == 0) return {pool_step::depart};
+    if (status.leaving && status.entering == 0) {
+      status.departing = true;
+      return {pool_step::depart};
+    }
     return {pool_step::rest, nullptr, {}, roster_.put_to_rest(member)};
   }
 
