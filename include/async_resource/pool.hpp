@@ -22,6 +22,7 @@
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/home_place.hpp>
 #include <async_resource/detail/operation.hpp>
+#include <async_resource/detail/pool_factory.hpp>
 #include <async_resource/detail/pool_invoke.hpp>
 #include <async_resource/detail/pool_state.hpp>
 #include <async_resource/detail/use_check.hpp>

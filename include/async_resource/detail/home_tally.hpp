@@ -46,6 +46,20 @@ class home_tally {
   shared_counter turned_away_, cancelled_, rejected_;
 };
 
+// Of several homes together.
+inline void add(resource_stats& sum, const resource_stats& more) noexcept {
+  sum.queued += more.queued;
+  sum.running += more.running;
+  sum.high_water += more.high_water;
+  sum.submitted += more.submitted;
+  sum.completed += more.completed;
+  sum.cancelled += more.cancelled;
+  sum.rejected += more.rejected;
+  sum.failed += more.failed;
+  sum.queued_time += more.queued_time;
+  sum.running_time += more.running_time;
+}
+
 }  // namespace detail
 }  // namespace v0
 }  // namespace asyncres

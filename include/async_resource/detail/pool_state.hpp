@@ -25,7 +25,9 @@
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_place.hpp>
 #include <async_resource/detail/home_ref.hpp>
+#include <async_resource/detail/home_tally.hpp>
 #include <async_resource/detail/observation.hpp>
+#include <async_resource/detail/pool_factory.hpp>
 #include <async_resource/detail/pool_member.hpp>
 #include <async_resource/detail/pool_queue.hpp>
 #include <async_resource/detail/pool_roster.hpp>
@@ -37,15 +39,6 @@
 namespace asyncres {
 inline namespace v0 {
 namespace detail {
-
-// A factory, for one member of a pool.
-template <class Factory>
-struct indexed_factory {
-  Factory factory;
-  std::size_t index;
-
-  decltype(auto) operator()() { return std::invoke(factory, index); }
-};
 
 // What the handles of a pool share: its members, and the queue that they take from. Everything is guarded by one mutex,
 // under which neither the user's code runs, nor a home's stage is waited for.
@@ -377,19 +370,6 @@ class pool_state final : public context_member,
       }
       visit(*member->home());
     }
-  }
-
-  static void add(resource_stats& sum, const resource_stats& more) noexcept {
-    sum.queued += more.queued;
-    sum.running += more.running;
-    sum.high_water += more.high_water;
-    sum.submitted += more.submitted;
-    sum.completed += more.completed;
-    sum.cancelled += more.cancelled;
-    sum.rejected += more.rejected;
-    sum.failed += more.failed;
-    sum.queued_time += more.queued_time;
-    sum.running_time += more.running_time;
   }
 
   const std::shared_ptr<context_registry> registry_;
