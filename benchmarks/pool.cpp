@@ -22,6 +22,7 @@
 #include <future>
 #include <iomanip>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -106,6 +107,21 @@ double idle_share(const std::vector<record::event>& events, std::size_t resource
   return idle / (static_cast<double>(resources) * (events.back().when - events.front().when));
 }
 
+// How long each thread was between two functions although something was queued.
+std::vector<double> pauses(const std::vector<record::event>& events) {
+  std::vector<double> result;
+  std::map<unsigned, clock_type::time_point> finished;
+  long queued = 0;
+  for (const auto& e : events) {
+    if (e.happened == record::what::queued) ++queued;
+    if (e.happened == record::what::finished && queued > 0) finished[e.thread] = e.when;
+    if (e.happened != record::what::started) continue;
+    --queued;
+    if (const auto last = finished.extract(e.thread)) result.push_back(seconds(e.when - last.mapped()).count());
+  }
+  return result;
+}
+
 // In Chrome's trace format: each function on the thread where it ran, and how much is queued.
 void write_trace(const std::string& path, const std::vector<record::event>& events) {
   using microseconds = std::chrono::duration<double, std::micro>;
@@ -159,9 +175,13 @@ double run_pool(std::size_t resources, const load& work) {
   return took;
 }
 
-double median(std::vector<double> values) {
+double quantile(std::vector<double> values, double share) {
+  if (values.empty()) return 0;
   std::ranges::sort(values);
-  return values[values.size() / 2];
+  return values[std::min(values.size() - 1, static_cast<std::size_t>(share * static_cast<double>(values.size())))];
+}
+double median(std::vector<double> values) {
+  return quantile(std::move(values), 0.5);
 }
 
 void print(const std::string& name, std::vector<double> rates) {
@@ -192,7 +212,7 @@ int main(int argc, char** argv) {
 
   try {
     std::array<std::vector<double>, 2> rates;
-    std::vector<double> ratios, idle;
+    std::vector<double> ratios, idle, between;
     for (std::size_t round = 0; round < rounds; ++round) {
       std::cerr << "\rround " << round + 1 << " of " << rounds << std::flush;
       std::array<double, 2> rate{};
@@ -204,6 +224,8 @@ int main(int argc, char** argv) {
       record::current().begin(work.operations);
       run_pool<recorder>(2, work);
       idle.push_back(idle_share(record::current().sorted(), 2));
+      const auto more = pauses(record::current().sorted());
+      between.insert(between.end(), more.begin(), more.end());
     }
     std::cerr << '\n';
     print("one resource", rates[0]);
@@ -213,7 +235,9 @@ int main(int argc, char** argv) {
     std::cout << std::setprecision(2) << "two to one      " << std::setw(10) << median(ratios)
               << " times                (" << ratios.front() << " - " << ratios.back() << ")\n"
               << std::setprecision(3) << "idle, with work " << std::setw(10) << 100 * median(idle)
-              << " % of their time      (" << 100 * idle.front() << " - " << 100 * idle.back() << ")\n";
+              << " % of their time      (" << 100 * idle.front() << " - " << 100 * idle.back() << ")\n"
+              << "  that is       " << std::setw(10) << 1e6 * median(between) << " us between functions (median; p99 "
+              << 1e6 * quantile(between, 0.99) << ")\n";
     if (!trace.empty()) write_trace(trace, record::current().sorted());
   } catch (const std::exception& error) {
     std::cerr << "\nasync_resource_pool_benchmark: " << error.what() << '\n';
