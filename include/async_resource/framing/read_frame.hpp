@@ -5,7 +5,6 @@
 #ifndef ASYNC_RESOURCE_FRAMING_READ_FRAME_HPP
 #define ASYNC_RESOURCE_FRAMING_READ_FRAME_HPP
 
-#include <concepts>
 #include <cstddef>
 #include <ranges>
 #include <system_error>
@@ -13,33 +12,13 @@
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/error.hpp>
+#include <async_resource/framing/concepts.hpp>
 #include <async_resource/framing/detail/operation.hpp>
 #include <async_resource/framing/length_prefix.hpp>
 
 namespace asyncres {
 inline namespace v0 {
 namespace framing {
-
-/// `Byte` is `char`, `unsigned char` or `std::byte`.
-template <class Byte>
-concept byte_type = std::same_as<Byte, char> || std::same_as<Byte, unsigned char> || std::same_as<Byte, std::byte>;
-
-/// `Container` holds bytes one after another and can be resized, as `std::vector<std::byte>` and `std::string` can.
-template <class Container>
-concept byte_container = requires(Container& container, std::size_t size) {
-  requires std::ranges::contiguous_range<Container>;
-  requires std::ranges::sized_range<Container>;
-  requires byte_type<std::ranges::range_value_t<Container>>;
-  container.resize(size);
-};
-
-/// `Stream` meets Asio's AsyncReadStream requirements.
-template <class Stream>
-concept async_read_stream = requires(Stream& stream, asio::mutable_buffer buffer) {
-  typename Stream::executor_type;
-  { stream.get_executor() } -> std::convertible_to<typename Stream::executor_type>;
-  stream.async_read_some(buffer, asio::deferred);
-};
 
 namespace detail {
 

@@ -6,7 +6,6 @@
 #define ASYNC_RESOURCE_FRAMING_WRITE_FRAME_HPP
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,6 +14,7 @@
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/error.hpp>
+#include <async_resource/framing/concepts.hpp>
 #include <async_resource/framing/detail/frame_buffers.hpp>
 #include <async_resource/framing/detail/operation.hpp>
 #include <async_resource/framing/length_prefix.hpp>
@@ -22,18 +22,6 @@
 namespace asyncres {
 inline namespace v0 {
 namespace framing {
-
-/// `Stream` meets Asio's AsyncWriteStream requirements.
-template <class Stream>
-concept async_write_stream = requires(Stream& stream, asio::const_buffer buffer) {
-  typename Stream::executor_type;
-  { stream.get_executor() } -> std::convertible_to<typename Stream::executor_type>;
-  stream.async_write_some(buffer, asio::deferred);
-};
-
-/// `Buffers` meets Asio's ConstBufferSequence requirements.
-template <class Buffers>
-concept const_buffer_sequence = asio::is_const_buffer_sequence<Buffers>::value;
 
 namespace detail {
 

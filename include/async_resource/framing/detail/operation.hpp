@@ -61,10 +61,10 @@ stable_prefix<Prefix> allocate_prefix(const Self& self) {
 }
 
 // Complete an operation that has nothing to wait for, without doing so inside the initiating function.
-template <class Self>
-void complete_immediately(Self& self, std::error_code error) {
+template <class Result = std::size_t, class Self>
+void complete_immediately(Self& self, std::error_code error, Result result = {}) {
   const auto executor = asio::get_associated_immediate_executor(self, self.get_io_executor());
-  asio::dispatch(executor, asio::append(std::move(self), error, std::size_t{0}));
+  asio::dispatch(executor, asio::append(std::move(self), error, result));
 }
 
 }  // namespace detail

@@ -1,0 +1,91 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_FRAMING_DETAIL_FRAME_BATCH_HPP
+#define ASYNC_RESOURCE_FRAMING_DETAIL_FRAME_BATCH_HPP
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include <async_resource/detail/asio.hpp>
+
+namespace asyncres {
+inline namespace v0 {
+namespace framing {
+
+namespace detail {
+
+// Frames that wait to be written: what is copied lies in one piece, into which what is borrowed is spliced.
+class frame_batch {
+ public:
+  std::size_t size() const noexcept { return size_; }
+  bool contiguous() const noexcept { return borrowed_.empty(); }
+
+  void clear() noexcept {
+    copied_.clear();
+    borrowed_.clear();
+    size_ = 0;
+  }
+
+  // Throws std::bad_alloc, and has then changed nothing.
+  void append_copy(std::span<const std::byte> prefix, asio::const_buffer payload) {
+    copied_.reserve(grown(copied_.capacity(), copied_.size() + prefix.size() + payload.size()));
+    append(prefix);
+    append({static_cast<const std::byte*>(payload.data()), payload.size()});
+  }
+
+  // Throws std::bad_alloc, and has then changed nothing.
+  void append_borrowed(std::span<const std::byte> prefix, asio::const_buffer payload) {
+    copied_.reserve(grown(copied_.capacity(), copied_.size() + prefix.size()));
+    borrowed_.push_back({copied_.size() + prefix.size(), payload});
+    append(prefix);
+    size_ += payload.size();
+  }
+
+  asio::const_buffer bytes() const noexcept { return asio::buffer(copied_); }
+
+  // In order, what lies between the borrowed and the borrowed. Throws std::bad_alloc.
+  void gather(std::vector<asio::const_buffer>& pieces) const {
+    pieces.clear();
+    pieces.reserve(2 * borrowed_.size() + 1);
+    std::size_t done = 0;
+    for (const auto& each : borrowed_) {
+      pieces.push_back(asio::buffer(copied_.data() + done, each.behind - done));
+      pieces.push_back(each.payload);
+      done = each.behind;
+    }
+    if (done != copied_.size()) pieces.push_back(asio::buffer(copied_.data() + done, copied_.size() - done));
+  }
+
+ private:
+  struct borrowed {
+    std::size_t behind;  // so many copied bytes
+    asio::const_buffer payload;
+  };
+
+  // reserve() may take what it is asked for exactly: by doubling, many appends cost one copy each.
+  static std::size_t grown(std::size_t capacity, std::size_t needed) noexcept {
+    return needed <= capacity ? capacity : needed > 2 * capacity ? needed : 2 * capacity;
+  }
+
+  void append(std::span<const std::byte> bytes) noexcept {
+    copied_.insert(copied_.end(), bytes.begin(), bytes.end());
+    size_ += bytes.size();
+  }
+
+  std::vector<std::byte> copied_;
+  std::vector<borrowed> borrowed_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace detail
+
+}  // namespace framing
+}  // namespace v0
+}  // namespace asyncres
+
+#endif  // ASYNC_RESOURCE_FRAMING_DETAIL_FRAME_BATCH_HPP
