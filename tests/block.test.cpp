@@ -223,9 +223,9 @@ TEST_CASE("block says so when the operation went with its context", "[async_reso
 }
 
 TEST_CASE("a function that is cancelled while queued wakes the thread that waits for it", "[async_resource][block]") {
+  testing::event held, release;
   testing::pool_1 home;
   const auto resource = asyncres::make_async_resource<plain>(home.context());
-  testing::event held, release;
   resource.async_invoke([&](plain&) { held.set(), (void)release.wait(); }, asio::detached);
   CHECK(held.wait());
   asio::cancellation_signal signal;

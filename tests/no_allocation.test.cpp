@@ -174,14 +174,13 @@ class closed_loop {
 
   template <class Executor, class Resource, class Use>
   void run(const Executor& executor, const Resource& resource, Use use, int depth, int rounds) {
-    // Shared: system_executor's threads are not joined, so that set() may return later than wait().
-    const auto ended = std::make_shared<testing::event>();
+    testing::event ended;
     for (int i = 0; i < depth; ++i)
-      asio::co_spawn(executor, visit<Executor>(resource, use, rounds), [this, ended](std::exception_ptr failure) {
+      asio::co_spawn(executor, visit<Executor>(resource, use, rounds), [&](std::exception_ptr failure) {
         if (failure) ++failures_;
-        if (--running_ == 0) ended->set();
+        if (--running_ == 0) ended.set();
       });
-    ended_in_time_ = ended->wait();
+    ended_in_time_ = ended.wait();
   }
 
   bool ended_in_time() const { return ended_in_time_; }

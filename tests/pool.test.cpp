@@ -139,7 +139,7 @@ TEMPLATE_TEST_CASE("what waits for any resource of a pool does not wait behind o
                    testing::io_4, testing::pool_4) {
   TestType context;
   const pool_type pool(context.get_executor(), 2, make_worker);
-  event began, go, seen;
+  event began, go;
   auto hold = [&](worker&) {
     began.set();
     return go.wait();

@@ -95,8 +95,8 @@ TEST_CASE("a pool of nothing is refused", "[pool]") {
 
 TEMPLATE_TEST_CASE("closing a pool runs what is queued, and completes when the resources are gone", "[pool][close]",
                    ASYNC_RESOURCE_TEST_CONTEXTS) {
-  TestType context;
   census people;
+  TestType context;
   const pool_type pool(context.get_executor(), 3, people.factory());
   std::atomic<int> ran{0};
   for (int i = 0; i < 100; ++i) {
@@ -126,8 +126,8 @@ TEMPLATE_TEST_CASE("closing a pool runs what is queued, and completes when the r
 
 TEMPLATE_TEST_CASE("closing a pool can abort what is queued, and only its own wait be cancelled", "[pool][close]",
                    testing::io_4, testing::pool_4) {
-  TestType context;
   census people;
+  TestType context;
   const pool_type pool(context.get_executor(), 2, people.factory());
   member_holder first(pool), second(pool);
   REQUIRE(first.began.wait());
@@ -149,8 +149,8 @@ TEMPLATE_TEST_CASE("closing a pool can abort what is queued, and only its own wa
 
 TEMPLATE_TEST_CASE("dropping the last handle of a pool runs what is queued, then destroys the resources", "[pool]",
                    ASYNC_RESOURCE_TEST_CONTEXTS) {
-  TestType context;
   census people;
+  TestType context;
   std::atomic<int> ran{0};
   {
     const pool_type pool(context.get_executor(), 2, people.factory());
@@ -162,8 +162,8 @@ TEMPLATE_TEST_CASE("dropping the last handle of a pool runs what is queued, then
 }
 
 TEMPLATE_TEST_CASE("a pool grows at once, and what waits is served", "[pool][resize]", testing::io_4, testing::pool_4) {
-  TestType context;
   census people;
+  TestType context;
   const pool_type pool(context.get_executor(), 1, people.factory());
   member_holder first(pool);
   REQUIRE(first.began.wait());
@@ -178,8 +178,8 @@ TEMPLATE_TEST_CASE("a pool grows at once, and what waits is served", "[pool][res
 
 TEMPLATE_TEST_CASE("a pool shrinks when its members have done what they had to", "[pool][resize]", testing::io_4,
                    testing::pool_4) {
-  TestType context;
   census people;
+  TestType context;
   const pool_type pool(context.get_executor(), 3, people.factory());
   for (std::size_t key = 0; key < 3; ++key) pool.async_invoke_on(key, index_of, asio::use_future).get();
   CHECK(people.alive == 3);
@@ -231,9 +231,9 @@ TEST_CASE("a member that has left a pool takes nothing more, though the pool clo
 
 TEMPLATE_TEST_CASE("a resource that fails is replaced while the rest of the pool serves", "[pool][failure]",
                    testing::io_4, testing::pool_4) {
-  TestType context;
   census people;
   event remaking, go;
+  TestType context;
   const auto factory = [&](std::size_t index) {
     if (++people.made == 3) {
       remaking.set();
@@ -258,8 +258,8 @@ TEMPLATE_TEST_CASE("a resource that fails is replaced while the rest of the pool
 
 TEMPLATE_TEST_CASE("a factory that throws fails the function it was called for, and is called again", "[pool][failure]",
                    ASYNC_RESOURCE_TEST_CONTEXTS) {
-  TestType context;
   census people;
+  TestType context;
   const auto factory = [&](std::size_t index) {
     if (++people.made == 1) throw std::range_error("not yet");
     return counted(people.alive, index);
@@ -271,8 +271,8 @@ TEMPLATE_TEST_CASE("a factory that throws fails the function it was called for, 
 
 TEMPLATE_TEST_CASE("a poisoned resource leaves a pool, until none is left", "[pool][failure]",
                    ASYNC_RESOURCE_TEST_CONTEXTS) {
-  TestType context;
   census people;
+  TestType context;
   asyncres::resource_options options;
   options.failure = on_failure::poison;
   const pool_type pool(context.get_executor(), 2, people.factory(), options);
@@ -339,8 +339,8 @@ TEST_CASE("a closed pool tells a handler without an executor on its own", "[pool
 
 TEMPLATE_TEST_CASE("a lease holds one resource of a pool, and the others serve", "[pool][lease]", testing::io_4,
                    testing::pool_4) {
-  TestType context;
   census people;
+  TestType context;
   const pool_type pool(context.get_executor(), 2, people.factory());
   auto lease = pool.async_lease(asio::use_future).get();
   const auto held = lease.async_invoke(index_of, asio::use_future).get();
@@ -365,8 +365,8 @@ TEMPLATE_TEST_CASE("a lease holds one resource of a pool, and the others serve",
 
 TEMPLATE_TEST_CASE("an object made in a function of a pool dies at the home of that member, which waits for it",
                    "[pool][home_ptr]", testing::io_4, testing::pool_4) {
-  TestType context;
   census people;
+  TestType context;
   const pool_type pool(context.get_executor(), 2, people.factory());
   const auto owned = std::make_shared<int>();
   asyncres::home_ptr<std::shared_ptr<int>> object;
@@ -407,8 +407,8 @@ TEMPLATE_TEST_CASE("an object made in a function of a pool dies at the home of t
 }
 
 TEST_CASE("an object of a pool is made at one of its homes only", "[pool][home_ptr]") {
-  testing::pool_4 context;
   census people;
+  testing::pool_4 context;
   const pool_type pool(context.get_executor(), 2, people.factory()), other(context.get_executor(), 1, people.factory());
   const auto make = [&pool](counted&) { (void)asyncres::make_home_ptr<int>(pool, 1); };
   CHECK_THROWS_AS(asyncres::make_home_ptr<int>(pool, 1), std::system_error);
@@ -420,8 +420,8 @@ TEST_CASE("an object of a pool is made at one of its homes only", "[pool][home_p
 
 TEMPLATE_TEST_CASE("a lease of a pool that nobody receives ends", "[pool][lease]", ASYNC_RESOURCE_TEST_CONTEXTS) {
   event passed;
-  TestType context;
   census people;
+  TestType context;
   const pool_type pool(context.get_executor(), 1, people.factory());
   {
     asio::io_context here;
@@ -484,8 +484,8 @@ TEMPLATE_TEST_CASE("a handler whose context is shut down is destroyed, and its f
     result(result&&) = default;
     result& operator=(result&&) = default;
   };
-  TestType context;
   census people;
+  TestType context;
   const pool_type pool(context.get_executor(), 1, people.factory());
   const auto life = std::make_shared<int>();
   std::atomic<bool> stray{false}, called{false}, ran{false};

@@ -10,8 +10,8 @@
 #include <asio/thread_pool.hpp>
 
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
-#include <future>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -85,15 +85,24 @@ using io_4 = io_threads<4>;
 using pool_1 = pool_threads<1>;
 using pool_4 = pool_threads<4>;
 
-// An event that a test waits for. The deadline is a watchdog, for a test that would hang otherwise.
+// An event that a test waits for, which may destroy it as soon as wait() has returned true: set() is then done with it.
+// The deadline is a watchdog, for a test that would hang otherwise.
 class event {
  public:
-  void set() { promise_.set_value(); }
-  [[nodiscard]] bool wait() const { return future_.wait_for(std::chrono::seconds(60)) == std::future_status::ready; }
+  void set() {
+    std::lock_guard lock(mutex_);
+    is_set_ = true;
+    changed_.notify_all();
+  }
+  [[nodiscard]] bool wait() const {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(60), [this] { return is_set_; });
+  }
 
  private:
-  std::promise<void> promise_;
-  std::shared_future<void> future_ = promise_.get_future().share();
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  bool is_set_ = false;
 };
 
 // Values gathered by many threads, to be looked at by the test's own.
