@@ -18,11 +18,12 @@
 
 namespace {
 
-asio::awaitable<void> echo(asio::ip::tcp::socket& socket, std::size_t limit) {
+template <class Peer>
+asio::awaitable<void> echo(Peer& peer, std::size_t limit) {
   std::string payload;
   for (;;) {
-    co_await example::read_frame(socket, payload, limit);
-    co_await example::write_frame(socket, payload, limit);
+    co_await example::read_frame(peer, payload, limit);
+    co_await example::write_frame(peer, payload, limit);
   }
 }
 
@@ -32,7 +33,7 @@ int main(int argc, char** argv) try {
   const auto options = example::read_options(argc, argv, "An echo server; it takes no notice of --app and --app-dir.");
   example::server server(options);
   server.stop_on_signals();
-  server.run([&](auto& socket) { return echo(socket, options.limit); });
+  server.run([&](auto& peer) { return echo(peer, options.limit); });
 } catch (const std::exception& error) {
   std::cerr << error.what() << '\n';
   return 1;

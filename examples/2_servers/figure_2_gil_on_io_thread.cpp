@@ -19,16 +19,17 @@
 
 namespace {
 
-asio::awaitable<void> session(asio::ip::tcp::socket& socket, PyObject* callable, std::size_t limit) {
+template <class Peer>
+asio::awaitable<void> session(Peer& peer, PyObject* callable, std::size_t limit) {
   std::string request;
   std::string reply;
   for (;;) {
-    co_await example::read_frame(socket, request, limit);
+    co_await example::read_frame(peer, request, limit);
     {
       const example::gil lock;
       reply = example::call(callable, request);
     }
-    co_await example::write_frame(socket, reply, limit);
+    co_await example::write_frame(peer, reply, limit);
   }
 }
 
@@ -40,7 +41,7 @@ int main(int argc, char** argv) try {
   PyObject* const callable = example::load(options.app);
   example::server server(options);
   server.stop_on_signals();
-  server.run([&](auto& socket) { return session(socket, callable, options.limit); });
+  server.run([&](auto& peer) { return session(peer, callable, options.limit); });
 } catch (const std::exception& error) {
   std::cerr << error.what() << '\n';
   return 1;

@@ -42,12 +42,13 @@ auto async_call(PyObject* callable, const std::string& request, Token&& token) {
       token, callable, request);
 }
 
-asio::awaitable<void> session(asio::ip::tcp::socket& socket, PyObject* callable, std::size_t limit) {
+template <class Peer>
+asio::awaitable<void> session(Peer& peer, PyObject* callable, std::size_t limit) {
   std::string request;
   for (;;) {
-    co_await example::read_frame(socket, request, limit);
+    co_await example::read_frame(peer, request, limit);
     const auto reply = co_await async_call(callable, request, asio::use_awaitable);
-    co_await example::write_frame(socket, reply, limit);
+    co_await example::write_frame(peer, reply, limit);
   }
 }
 
@@ -59,7 +60,7 @@ int main(int argc, char** argv) try {
   PyObject* const callable = example::load(options.app);
   example::server server(options);
   server.stop_on_signals();
-  server.run([&](auto& socket) { return session(socket, callable, options.limit); });
+  server.run([&](auto& peer) { return session(peer, callable, options.limit); });
 } catch (const std::exception& error) {
   std::cerr << error.what() << '\n';
   return 1;

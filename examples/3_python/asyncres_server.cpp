@@ -11,7 +11,6 @@
 
 #include <array>
 #include <asio/buffer.hpp>
-#include <asio/ip/tcp.hpp>
 #include <asio/local/connect_pair.hpp>
 #include <asio/local/stream_protocol.hpp>
 #include <asio/thread_pool.hpp>
@@ -110,7 +109,7 @@ void run(PyObject* callable, const example::options& options) {
   const released_gil released;
   asio::thread_pool home(1);
   const example::app_type app(home, std::move(resource));
-  server.run([&](asio::ip::tcp::socket& socket) { return example::session(socket, app, options.limit); });
+  server.run([&](auto& peer) { return example::session(peer, app); });
 }
 
 PyObject* serve(PyObject*, PyObject* arguments, PyObject* keywords) {

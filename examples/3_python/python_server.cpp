@@ -10,7 +10,6 @@
 
 #include "session.hpp"
 
-#include <asio/ip/tcp.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_future.hpp>
 #include <async_resource/python.hpp>
@@ -30,7 +29,8 @@ void serve(const example::options& options) {
   app.async_load(asio::use_future).get();
 
   server.stop_on_signals();
-  server.run([&](asio::ip::tcp::socket& socket) { return example::session(socket, app, options.limit); });
+  server.observe([&] { return app.resource().stats(); });
+  server.run([&](auto& peer) { return example::session(peer, app); });
 }
 
 }  // namespace

@@ -9,13 +9,10 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
-#include <asio/ip/tcp.hpp>
 #include <asio/thread_pool.hpp>
-#include <asio/use_awaitable.hpp>
-#include <async_resource/framing.hpp>
-#include <cstddef>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace example {
 
@@ -27,14 +24,17 @@ inline std::string text_of(const asyncres::python::error& error) {
   return error.traceback().empty() ? error.type() + ": " + error.what() : error.traceback();
 }
 
-/// Serve one connection until it ends, or something is wrong with a request or its reply.
+/// Serve one connection. Requests that arrive together make one trip to Python and back.
 //! [session]
-inline asio::awaitable<void> session(asio::ip::tcp::socket& socket, const app_type& app, std::size_t limit) try {
-  std::string request;
+template <class Peer>
+asio::awaitable<void> session(Peer& peer, const app_type& app) try {
   for (;;) {
-    co_await asyncres::framing::async_read_frame(socket, request, limit, asio::use_awaitable);
-    const auto reply = co_await app.async_call(asio::buffer(request));
-    co_await asyncres::framing::async_write_frame(socket, asio::const_buffer(reply), limit, asio::use_awaitable);
+    const auto requests = co_await peer.read();
+    auto answer_all = [&](asyncres::python::callable& callable) {
+      for (const auto request : requests) peer.reply(callable(asio::buffer(request), app.resource()));
+    };
+    co_await app.resource().async_invoke(std::move(answer_all));
+    co_await peer.flush();
   }
 } catch (const asyncres::python::error& error) {
   throw std::runtime_error(text_of(error));

@@ -10,17 +10,16 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
-#include <asio/ip/tcp.hpp>
 #include <asio/thread_pool.hpp>
-#include <asio/use_awaitable.hpp>
 #include <async_resource.hpp>
-#include <async_resource/framing.hpp>
 #include <cstddef>
 #include <exception>
 #include <iostream>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "../support/options.hpp"
 #include "../support/server.hpp"
@@ -29,7 +28,6 @@
 
 namespace {
 
-namespace framing = asyncres::framing;
 using database = asyncres::async_resource<asio::thread_pool::executor_type, sqlite::connection>;
 
 struct settings : example::options {
@@ -111,19 +109,28 @@ class store {
 };
 
 //! [session]
-asio::awaitable<std::string> answer(const database& where, store& store, std::string request) try {
-  auto function = [&store, request = std::move(request)](sqlite::connection&) { return store.answer(request); };
-  co_return co_await where.async_invoke(std::move(function));
+std::string answer(store& store, std::span<const std::byte> request) try {
+  return store.answer({reinterpret_cast<const char*>(request.data()), request.size()});
 } catch (const std::exception& failure) {
-  co_return std::string("!") + failure.what();
+  return std::string("!") + failure.what();
 }
 
-asio::awaitable<void> session(asio::ip::tcp::socket& socket, const database& where, store& store, std::size_t limit) {
-  std::string request;
+template <class Peer>
+asio::awaitable<void> session(Peer& peer, const database& where, store& store) {
+  std::vector<std::string> replies;
   for (;;) {
-    co_await framing::async_read_frame(socket, request, limit, asio::use_awaitable);
-    const auto reply = co_await answer(where, store, std::move(request));
-    co_await framing::async_write_frame(socket, asio::buffer(reply), limit, asio::use_awaitable);
+    const auto requests = co_await peer.read();
+    replies.clear();
+    auto answer_all = [&](sqlite::connection&) {
+      for (const auto request : requests) replies.push_back(answer(store, request));
+    };
+    try {
+      co_await where.async_invoke(std::move(answer_all));
+    } catch (const std::exception& failure) {
+      replies.assign(requests.size(), std::string("!") + failure.what());
+    }
+    for (const auto& reply : replies) peer.reply(asio::buffer(reply));
+    co_await peer.flush();
   }
 }
 //! [session]
@@ -141,7 +148,8 @@ settings read_settings(int argc, char** argv) {
       {example::text_option("database", "  --database FILE        the database, made if it is not there (kv.db)\n",
                             result.file),
        example::number_option<std::size_t>(
-           "batch", "  --batch COUNT          the most requests in a transaction (64)\n", result.batch, 1),
+           "batch", "  --batch COUNT          the most connections whose requests share a transaction (64)\n",
+           result.batch, 1),
        {"synchronous",
         "  --synchronous LEVEL    what survives a loss of power: full, all that is acknowledged; normal, some; off,\n"
         "                         perhaps nothing (full)\n",
@@ -157,7 +165,8 @@ void serve(const settings& settings) {
       [&](sqlite::connection& c) { return asyncres::make_home_ptr<store>(where, c, settings.limit); }, asyncres::block);
 
   server.stop_on_signals();
-  server.run([&](asio::ip::tcp::socket& socket) { return session(socket, where, *entries, settings.limit); });
+  server.observe([&] { return where.stats(); });
+  server.run([&](auto& peer) { return session(peer, where, *entries); });
 
   entries.reset();
   where.async_close(asyncres::block);

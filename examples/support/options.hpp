@@ -5,87 +5,26 @@
 #ifndef ASYNC_RESOURCE_EXAMPLES_SUPPORT_OPTIONS_HPP
 #define ASYNC_RESOURCE_EXAMPLES_SUPPORT_OPTIONS_HPP
 
-#include <getopt.h>
-
-#include <charconv>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <functional>
-#include <iostream>
 #include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "command_line.hpp"
+
 namespace example {
 
-/// One option of a command line.
-struct command_option {
-  const char* name;
-  std::string_view usage;                ///< its lines of the help text
-  std::function<bool(const char*)> set;  ///< returns whether it takes that value; a flag gets null
-  bool takes_value = true;
+/// How long a connection may wait for its peer. Zero is for ever.
+struct timeouts {
+  seconds handshake{10};
+  seconds idle{300};
+  seconds read{30};
+  seconds write{30};
+  seconds linger{1};
 };
-
-inline command_option text_option(const char* name, std::string_view usage, std::string& value) {
-  return {name, usage, [&value](const char* text) {
-            value = text;
-            return true;
-          }};
-}
-
-/// An option that takes a number, which may not be smaller than `least`.
-template <std::unsigned_integral Number>
-command_option number_option(const char* name, std::string_view usage, Number& value, Number least) {
-  return {name, usage, [&value, least](const char* text) {
-            const std::string_view all(text);
-            const auto [end, error] = std::from_chars(all.data(), all.data() + all.size(), value);
-            return error == std::errc{} && end == all.data() + all.size() && value >= least;
-          }};
-}
-
-inline command_option flag_option(const char* name, std::string_view usage, bool& value) {
-  return {name, usage, [&value](const char*) { return value = true; }, false};
-}
-
-/// Read a command line; exits with 0 after --help, and with 2 and one line on stderr when it makes no sense.
-inline void read_command_line(int argc, char** argv, std::string_view summary,
-                              const std::vector<command_option>& known) {
-  const auto program = std::filesystem::path(argv[0]).filename().string();
-  const auto reject = [&](const std::string& message) {
-    std::cerr << program << ": " << message << "; try --help\n";
-    std::exit(2);
-  };
-
-  constexpr int first = 256, help = 255;
-  std::vector<option> names{{"help", no_argument, nullptr, help}};
-  for (const auto& each : known) {
-    const int code = first + static_cast<int>(names.size()) - 1;
-    names.push_back({each.name, each.takes_value ? required_argument : no_argument, nullptr, code});
-  }
-  names.push_back({});
-
-  for (int code; (code = getopt_long(argc, argv, ":", names.data(), nullptr)) != -1;) {
-    const std::string last = argv[optind - 1];
-    if (code == help) {
-      std::cout << "usage: " << program << " [OPTION]...\n" << summary << "\n\n";
-      for (const auto& each : known) std::cout << each.usage;
-      std::cout << "  --help                 show this text\n";
-      std::exit(0);
-    }
-    if (code == ':') reject(last + " needs a value");
-    if (code < first) {
-      reject("unknown option " + (0 < optopt && optopt < help ? '-' + std::string(1, char(optopt)) : last));
-    }
-    const auto& chosen = known[static_cast<std::size_t>(code - first)];
-    if (!chosen.set(optarg)) reject("--" + std::string(chosen.name) + " does not take '" + optarg + "'");
-  }
-  if (optind != argc) reject("unexpected argument " + std::string(argv[optind]));
-}
 
 /// The command line that every server here shares.
 struct options {
@@ -96,25 +35,123 @@ struct options {
   std::size_t threads = 1;
   std::size_t limit = std::numeric_limits<std::uint16_t>::max();
   bool probe = false;
+
+  std::string unix_path;
+  bool reuse_port = false;
+  std::size_t max_connections = 10'000;
+  std::size_t in_flight = 64;
+  timeouts patience;
+  seconds drain_timeout{5};
+  seconds lame_duck{0};
+  bool log = false;
+  seconds stats{0};
+  std::string health_port;
+  std::string tls_certificate;
+  std::string tls_key;
 };
+
+namespace detail {
+
+inline std::vector<command_option> where_to_listen(options& result) {
+  return {
+      text_option("host", "  --host HOST            the addresses to listen on, IPv4 or IPv6 (127.0.0.1)\n",
+                  result.host),
+      number_option<std::uint16_t>(
+          "port", "  --port PORT            the port to listen on; 0 picks a free one (8888)\n", result.port, 0),
+      text_option("unix", "  --unix PATH            listen on a Unix socket instead\n", result.unix_path),
+      flag_option("reuse-port", "  --reuse-port           share the port with other processes that say so too\n",
+                  result.reuse_port),
+      number_option<std::size_t>("threads", "  --threads COUNT        the number of I/O threads (1)\n", result.threads,
+                                 1),
+  };
+}
+
+inline std::vector<command_option> limits(options& result) {
+  return {
+      number_option<std::size_t>("limit", "  --limit BYTES          the largest payload, either way (65535)\n",
+                                 result.limit, 0),
+      number_option<std::size_t>(
+          "max-connections",
+          "  --max-connections COUNT\n                         beyond it, a new one is closed (10000)\n",
+          result.max_connections, 1),
+      number_option<std::size_t>(
+          "in-flight", "  --in-flight COUNT      the most requests of a connection that are taken at once (64)\n",
+          result.in_flight, 1),
+  };
+}
+
+// Seconds, all of them.
+inline std::vector<command_option> times(options& result) {
+  auto& patience = result.patience;
+  return {
+      seconds_option(
+          "idle-timeout",
+          "  --idle-timeout SECONDS a connection without a request is closed after this; as below, fractions\n"
+          "                         are taken, and 0 is never (300)\n",
+          patience.idle),
+      seconds_option("read-timeout", "  --read-timeout SECONDS from the first byte of a request to its last (30)\n",
+                     patience.read),
+      seconds_option("write-timeout",
+                     "  --write-timeout SECONDS\n                         for a peer to read its replies (30)\n",
+                     patience.write),
+      seconds_option(
+          "linger-timeout",
+          "  --linger-timeout SECONDS\n                         for a peer to close, after the server has (1)\n",
+          patience.linger),
+      seconds_option("drain-timeout",
+                     "  --drain-timeout SECONDS\n                         for what is under way when SIGTERM or SIGINT "
+                     "comes; a second\n                         one ends the wait (5)\n",
+                     result.drain_timeout),
+      seconds_option(
+          "lame-duck",
+          "  --lame-duck SECONDS    go on after the signal for so long, the health endpoint saying that this\n"
+          "                         server is about to go (0)\n",
+          result.lame_duck),
+  };
+}
+
+inline std::vector<command_option> insight(options& result) {
+  return {
+      flag_option("log", "  --log                  write a line for each connection to stderr, in logfmt\n",
+                  result.log),
+      seconds_option("stats", "  --stats SECONDS        write statistics to stderr, each time these have passed\n",
+                     result.stats),
+      {"health-port", "  --health-port PORT     answer HTTP: 200 with statistics in JSON, and 404 from the signal on\n",
+       [&result](const char* text) {
+         std::uint16_t port = 0;
+         result.health_port = text;
+         return read_number(text, port);
+       }},
+      flag_option("probe", "  --probe                say on exit how late the timers of the I/O threads were\n",
+                  result.probe),
+  };
+}
+
+inline std::vector<command_option> tls([[maybe_unused]] options& result) {
+#ifdef ASYNC_RESOURCE_EXAMPLES_TLS
+  return {
+      seconds_option("handshake-timeout", "  --handshake-timeout SECONDS\n                         of TLS (10)\n",
+                     result.patience.handshake),
+      text_option("tls-certificate", "  --tls-certificate FILE serve TLS, with this chain in PEM\n",
+                  result.tls_certificate),
+      text_option("tls-key", "  --tls-key FILE         its private key; by default it is in the file of the chain\n",
+                  result.tls_key),
+  };
+#else
+  return {};
+#endif
+}
+
+}  // namespace detail
 
 /// Read the command line of a server that has options of its own in place of an app.
 inline void read_options(int argc, char** argv, std::string_view summary, options& result,
-                         std::vector<command_option> own) {
-  for (auto&& shared :
-       {text_option("host", "  --host HOST            the address to listen on, IPv4 or IPv6 (127.0.0.1)\n",
-                    result.host),
-        number_option<std::uint16_t>(
-            "port", "  --port PORT            the port to listen on; 0 picks a free one (8888)\n", result.port, 0),
-        number_option<std::size_t>("threads", "  --threads COUNT        the number of I/O threads (1)\n",
-                                   result.threads, 1),
-        number_option<std::size_t>("limit", "  --limit BYTES          the largest payload, either way (65535)\n",
-                                   result.limit, 0),
-        flag_option("probe", "  --probe                say on exit how late the timers of the I/O threads were\n",
-                    result.probe)}) {
-    own.push_back(shared);
+                         std::vector<command_option> known = {}) {
+  for (auto&& group : {detail::where_to_listen(result), detail::limits(result), detail::times(result),
+                       detail::tls(result), detail::insight(result)}) {
+    known.insert(known.end(), group.begin(), group.end());
   }
-  read_command_line(argc, argv, summary, own);
+  read_command_line(argc, argv, summary, known);
 }
 
 /// Read the command line of a server.

@@ -1,0 +1,107 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_EXAMPLES_SUPPORT_COMMAND_LINE_HPP
+#define ASYNC_RESOURCE_EXAMPLES_SUPPORT_COMMAND_LINE_HPP
+
+#include <getopt.h>
+
+#include <charconv>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+namespace example {
+
+using seconds = std::chrono::duration<double>;
+
+/// One option of a command line.
+struct command_option {
+  const char* name;
+  std::string_view usage;                ///< its lines of the help text
+  std::function<bool(const char*)> set;  ///< returns whether it takes that value; a flag gets null
+  bool takes_value = true;
+};
+
+inline command_option text_option(const char* name, std::string_view usage, std::string& value) {
+  return {name, usage, [&value](const char* text) {
+            value = text;
+            return true;
+          }};
+}
+
+/// Whether the whole text is a number, which is then stored.
+template <class Number>
+bool read_number(std::string_view text, Number& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+/// An option that takes a number, which may not be smaller than `least`.
+template <std::unsigned_integral Number>
+command_option number_option(const char* name, std::string_view usage, Number& value, Number least) {
+  return {name, usage, [&value, least](const char* text) { return read_number(text, value) && value >= least; }};
+}
+
+/// An option that takes a time in seconds, fractions included.
+inline command_option seconds_option(const char* name, std::string_view usage, seconds& value) {
+  return {name, usage, [&value](const char* text) {
+            double number = 0;
+            constexpr double year = 31'536'000;
+            if (!read_number(text, number) || !(number >= 0 && number <= year)) return false;
+            value = seconds(number);
+            return true;
+          }};
+}
+
+inline command_option flag_option(const char* name, std::string_view usage, bool& value) {
+  return {name, usage, [&value](const char*) { return value = true; }, false};
+}
+
+/// Read a command line; exits with 0 after --help, and with 2 and one line on stderr when it makes no sense.
+inline void read_command_line(int argc, char** argv, std::string_view summary,
+                              const std::vector<command_option>& known) {
+  const auto program = std::filesystem::path(argv[0]).filename().string();
+  const auto reject = [&](const std::string& message) {
+    std::cerr << program << ": " << message << "; try --help\n";
+    std::exit(2);
+  };
+
+  constexpr int first = 256, help = 255;
+  std::vector<option> names{{"help", no_argument, nullptr, help}};
+  for (const auto& each : known) {
+    const int code = first + static_cast<int>(names.size()) - 1;
+    names.push_back({each.name, each.takes_value ? required_argument : no_argument, nullptr, code});
+  }
+  names.push_back({});
+
+  for (int code; (code = getopt_long(argc, argv, ":", names.data(), nullptr)) != -1;) {
+    const std::string last = argv[optind - 1];
+    if (code == help) {
+      std::cout << "usage: " << program << " [OPTION]...\n" << summary << "\n\n";
+      for (const auto& each : known) std::cout << each.usage;
+      std::cout << "  --help                 show this text\n";
+      std::exit(0);
+    }
+    if (code == ':') reject(last + " needs a value");
+    if (code < first) {
+      reject("unknown option " + (0 < optopt && optopt < help ? '-' + std::string(1, char(optopt)) : last));
+    }
+    const auto& chosen = known[static_cast<std::size_t>(code - first)];
+    if (!chosen.set(optarg)) reject("--" + std::string(chosen.name) + " does not take '" + optarg + "'");
+  }
+  if (optind != argc) reject("unexpected argument " + std::string(argv[optind]));
+}
+
+}  // namespace example
+
+#endif  // ASYNC_RESOURCE_EXAMPLES_SUPPORT_COMMAND_LINE_HPP

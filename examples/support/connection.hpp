@@ -1,0 +1,247 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_EXAMPLES_SUPPORT_CONNECTION_HPP
+#define ASYNC_RESOURCE_EXAMPLES_SUPPORT_CONNECTION_HPP
+
+#include <array>
+#include <asio/as_tuple.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/buffer.hpp>
+#include <asio/error.hpp>
+#include <asio/socket_base.hpp>
+#include <asio/use_awaitable.hpp>
+#include <async_resource/framing.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <list>
+#include <span>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+#include "options.hpp"
+#include "roster.hpp"
+#include "statistics.hpp"
+#include "stream.hpp"
+
+namespace example {
+
+/// One connection: a stream of frames, the limits that it is under, and what is told of it at its end.
+/**
+ * A session is a coroutine that reads requests and gives replies. What it throws ends the connection; so does the end of
+ * the stream, a time-out or a drain, which read() throws. Replies given by then are sent.
+ */
+template <class Stream, class Prefix = asyncres::framing::length_prefix<>>
+class connection final : public watched {
+ public:
+  using frames = asyncres::framing::frames<Prefix>;
+
+  template <class... Args>
+  connection(roster& all, const options& settings, std::string peer, Args&&... args)
+      : all_(all),
+        log_(settings.log),
+        peer_(std::move(peer)),
+        stream_(std::forward<Args>(args)...),
+        reader_(stream_, {.limit = settings.limit, .max_frames = settings.in_flight}),
+        writer_(stream_, settings.limit) {
+    watched::enter(phase::handshake, all_.now);
+  }
+
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+
+  ~connection() {
+    all_.connections.erase(place_);
+    tell();
+  }
+
+  Stream& stream() noexcept { return stream_; }
+
+  /// The requests that have arrived, one at least; valid until the next call. Replies that wait are sent first.
+  asio::awaitable<frames> read() {
+    if (writer_.size() != 0) co_await flush();
+    for (;;) {
+      if (all_.draining && bytes_in_ >= last_byte()) throw std::system_error(asio::error::operation_aborted);
+      enter(between_frames() ? phase::idle : phase::rest_of_frame);
+      const auto [error, requests] = co_await reader_.async_read_frames(asio::as_tuple(asio::use_awaitable));
+      if (!error) {
+        took(requests.size(), requests.bytes().size());
+        co_return requests;
+      }
+      if (!cancelled_by_drain(error) || between_frames()) throw std::system_error(error);
+    }
+  }
+
+  /// Add a reply, copied, to those that wait. Throws `errc::frame_too_large`.
+  void reply(asio::const_buffer payload) { check(writer_.add(payload)); }
+  void reply(std::span<const std::byte> payload) { reply(asio::buffer(payload.data(), payload.size())); }
+
+  /// Send the replies that wait.
+  asio::awaitable<void> flush() {
+    enter(phase::peer_to_read);
+    const auto [error, bytes] = co_await writer_.async_flush(asio::as_tuple(asio::use_awaitable));
+    check(error);
+    gave(bytes);
+  }
+
+  // For a session that reads and writes the stream by itself.
+
+  /// Say what comes next.
+  void enter(phase next) noexcept { watched::enter(next, all_.now); }
+
+  /// Say that requests have arrived, in so many bytes.
+  void took(std::size_t requests, std::size_t bytes) noexcept {
+    enter(phase::serving);
+    requests_ += requests;
+    bytes_in_ += bytes;
+    all_.totals.requests.add(requests);
+    all_.totals.bytes_in.add(bytes);
+  }
+
+  /// Say that so many bytes have been sent.
+  void gave(std::size_t bytes) noexcept {
+    enter(phase::serving);
+    bytes_out_ += bytes;
+    all_.totals.bytes_out.add(bytes);
+  }
+
+  /// Run a session from the handshake to the goodbye.
+  template <class Session>
+  asio::awaitable<void> run(Session& session) {
+    std::exception_ptr failure;
+    try {
+      co_await shake_hands(stream_);
+      co_await session(*this);
+      end_ = "the server has finished";
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure) explain(failure);
+    if (!gone_) co_await say_goodbye();
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  void cancel() noexcept override {
+    std::error_code ignored;
+    stream_.lowest_layer().cancel(ignored);
+  }
+
+  void close() noexcept override {
+    std::error_code ignored;
+    stream_.lowest_layer().close(ignored);
+  }
+
+  bool between_frames() const noexcept override { return reader_.between_frames(); }
+
+  static void check(std::error_code error) {
+    if (error) throw std::system_error(error);
+  }
+
+  bool cancelled_by_drain(std::error_code error) const noexcept {
+    return error == asio::error::operation_aborted && all_.draining && !expired();
+  }
+
+  // How far the stream is read during a drain: to what had arrived when it began, or a little further.
+  std::uint64_t last_byte() {
+    constexpr std::size_t in_buffers = 64 * 1024;
+    std::error_code ignored;
+    if (last_byte_ == 0) last_byte_ = bytes_in_ + stream_.lowest_layer().available(ignored) + in_buffers;
+    return last_byte_;
+  }
+
+  asio::awaitable<void> say_goodbye() {
+    std::error_code error;
+    if (writer_.size() != 0) {
+      enter(phase::peer_to_read);
+      std::size_t bytes;
+      std::tie(error, bytes) = co_await writer_.async_flush(asio::as_tuple(asio::use_awaitable));
+      if (error) co_return;
+      gave(bytes);
+    }
+    enter(phase::goodbye);
+    co_await close_notify(stream_);
+    auto& socket = lowest_stream(stream_);
+    socket.shutdown(asio::socket_base::shutdown_send, error);
+    // A socket that is closed with bytes unread resets the connection, and the peer may lose the last replies.
+    std::array<std::byte, 1024> discarded;
+    while (!error) {
+      std::size_t bytes;
+      std::tie(error, bytes) =
+          co_await socket.async_read_some(asio::buffer(discarded), asio::as_tuple(asio::use_awaitable));
+    }
+  }
+
+  // Why it ends, and whether the peer has gone.
+  void explain(std::exception_ptr failure) try {
+    std::rethrow_exception(failure);
+  } catch (const std::system_error& thrown) {
+    const auto error = thrown.code();
+    gone_ = error.category() != asyncres::error_category() && !cancelled_by_drain(error);
+    if (expired())
+      end_ = name_of(*expired()), failed_ = *expired() != phase::idle;
+    else if (cancelled_by_drain(error))
+      end_ = "drained";
+    else if (is_end(error) && between_frames())
+      end_ = "closed by the peer";
+    else
+      end_ = error.message(), failed_ = true;
+  } catch (const std::exception& thrown) {
+    end_ = thrown.what(), failed_ = true;
+  }
+
+  static std::string_view name_of(phase expired) noexcept {
+    switch (expired) {
+      case phase::handshake: return "handshake timeout";
+      case phase::idle: return "idle timeout";
+      case phase::rest_of_frame: return "read timeout";
+      case phase::peer_to_read: return "write timeout";
+      case phase::goodbye: return "linger timeout";
+      case phase::serving: break;
+    }
+    return "";
+  }
+
+  void tell() const {
+    all_.totals.ended.add(1);
+    if (failed_) all_.totals.failed.add(1);
+    if (expired()) all_.totals.timed_out.add(1);
+    if (log_) {
+      const seconds lasted = clock::now() - began_;
+      std::ostringstream line;
+      line << "event=closed peer=" << peer_ << " requests=" << requests_ << " bytes_in=" << bytes_in_
+           << " bytes_out=" << bytes_out_ << " seconds=" << lasted.count() << " end=" << quoted(end_);
+      write_line(line.str());
+    } else if (failed_) {
+      write_line(peer_ + ": " + end_);
+    }
+  }
+
+  roster& all_;
+  const bool log_;
+  const std::string peer_;
+  const clock::time_point began_ = clock::now();
+  const std::list<watched*>::iterator place_ = all_.connections.insert(all_.connections.end(), this);
+
+  Stream stream_;
+  asyncres::framing::frame_reader<Stream, Prefix> reader_;
+  asyncres::framing::frame_writer<Stream, Prefix> writer_;
+
+  std::uint64_t requests_ = 0, bytes_in_ = 0, bytes_out_ = 0;
+  std::uint64_t last_byte_ = 0;  // 0 until a drain
+  std::string end_ = "dropped";
+  bool failed_ = false;
+  bool gone_ = false;
+};
+
+}  // namespace example
+
+#endif  // ASYNC_RESOURCE_EXAMPLES_SUPPORT_CONNECTION_HPP

@@ -1,0 +1,153 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_EXAMPLES_SUPPORT_ROSTER_HPP
+#define ASYNC_RESOURCE_EXAMPLES_SUPPORT_ROSTER_HPP
+
+#include <algorithm>
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <list>
+#include <optional>
+#include <system_error>
+
+#include "options.hpp"
+#include "statistics.hpp"
+
+namespace example {
+
+/// What a connection waits for.
+/**
+ *     handshake --> idle <---------------------------- peer_to_read <--+
+ *                    |                                      ^          |
+ *                    | a byte        whole                  | replies  |
+ *                    +------> rest_of_frame --> serving ----+          |
+ *                    |                             |                   |
+ *                    +--- whole -------------------+-- more are at hand
+ *
+ * From each to `goodbye`: the server has closed its side, and waits for the peer to do so. From each to the end, when
+ * it took too long; only `serving`, which waits for no peer, may take any time.
+ */
+enum class phase { handshake, idle, rest_of_frame, serving, peer_to_read, goodbye };
+
+/// A connection, to the one that looks after it. All of it belongs to the I/O thread.
+class watched {
+ public:
+  using time = std::chrono::milliseconds;
+
+  virtual void cancel() noexcept = 0;  ///< what is pending on the socket completes
+  virtual void close() noexcept = 0;
+  virtual bool between_frames() const noexcept = 0;
+
+  phase waits_for() const noexcept { return phase_; }
+  time since() const noexcept { return since_; }
+
+  /// The phase that took too long.
+  std::optional<phase> expired() const noexcept { return expired_; }
+
+  void expire() noexcept {
+    expired_ = phase_;
+    close();
+  }
+
+ protected:
+  ~watched() = default;
+
+  void enter(phase next, time now) noexcept {
+    phase_ = next;
+    since_ = now;
+  }
+
+ private:
+  friend class sweeper;
+
+  phase phase_ = phase::handshake;
+  time since_{0};
+  std::optional<phase> expired_;
+};
+
+/// The connections of an I/O thread.
+struct roster {
+  std::list<watched*> connections;
+  watched::time now{0};  ///< advances tick by tick, hence stands still while the thread is held up
+  bool draining = false;
+  traffic totals;
+};
+
+/// Ends what takes too long, with one timer for all connections of an I/O thread and without a clock for each.
+/**
+ * A connection notes what it waits for, and since which tick; at each tick all are looked at. There are four ticks to the
+ * shortest time-out, so that none comes early, and the shortest by less than half too late.
+ *
+ * While the thread drains it ticks every ten milliseconds, and ends each wait for a request: by then what had been received
+ * has been found.
+ */
+class sweeper {
+ public:
+  sweeper(asio::io_context& context, roster& all, const timeouts& patience)
+      : timer_(context), all_(all), patience_(patience) {
+    tick();
+  }
+
+  void drain() {
+    all_.draining = true;
+    tick_ = std::min(tick_, least);
+    tick();
+  }
+
+ private:
+  static constexpr watched::time least{10};
+
+  static watched::time tick_for(const timeouts& patience) {
+    seconds shortest(4);
+    for (const auto each : {patience.handshake, patience.idle, patience.read, patience.write, patience.linger}) {
+      if (each > seconds(0)) shortest = std::min(shortest, each);
+    }
+    return std::max(std::chrono::duration_cast<watched::time>(shortest / 4), least);
+  }
+
+  // Setting the timer ends the wait before.
+  void tick() {
+    timer_.expires_after(tick_);
+    timer_.async_wait([this](std::error_code error) {
+      if (error) return;
+      all_.now += tick_;
+      for (auto* const each : all_.connections) look_at(*each);
+      if (!all_.draining || !all_.connections.empty()) tick();
+    });
+  }
+
+  void look_at(watched& connection) {
+    if (connection.phase_ == phase::idle) {
+      if (!connection.between_frames())
+        connection.enter(phase::rest_of_frame, all_.now);
+      else if (all_.draining)
+        connection.cancel();
+    }
+    const auto limit = patience(connection.phase_);
+    if (limit > seconds(0) && all_.now - connection.since_ >= limit + tick_) connection.expire();
+  }
+
+  seconds patience(phase waits_for) const noexcept {
+    switch (waits_for) {
+      case phase::handshake: return patience_.handshake;
+      case phase::idle: return patience_.idle;
+      case phase::rest_of_frame: return patience_.read;
+      case phase::peer_to_read: return patience_.write;
+      case phase::goodbye: return patience_.linger;
+      case phase::serving: break;
+    }
+    return seconds(0);
+  }
+
+  asio::steady_timer timer_;
+  roster& all_;
+  timeouts patience_;
+  watched::time tick_ = tick_for(patience_);
+};
+
+}  // namespace example
+
+#endif  // ASYNC_RESOURCE_EXAMPLES_SUPPORT_ROSTER_HPP

@@ -1,0 +1,86 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#ifndef ASYNC_RESOURCE_EXAMPLES_SUPPORT_STREAM_HPP
+#define ASYNC_RESOURCE_EXAMPLES_SUPPORT_STREAM_HPP
+
+#ifdef ASYNC_RESOURCE_EXAMPLES_TLS
+#include <asio/ssl.hpp>
+#endif
+
+#include <asio/as_tuple.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/basic_stream_socket.hpp>
+#include <asio/error.hpp>
+#include <asio/generic/stream_protocol.hpp>
+#include <asio/io_context.hpp>
+#include <asio/use_awaitable.hpp>
+#include <memory>
+#include <system_error>
+
+#include "options.hpp"
+
+namespace example {
+
+/// TCP and Unix sockets.
+using plain_stream = asio::basic_stream_socket<asio::generic::stream_protocol, asio::io_context::executor_type>;
+
+template <class Stream>
+Stream& lowest_stream(Stream& stream) noexcept {
+  return stream;
+}
+
+template <class Stream>
+asio::awaitable<void> shake_hands(Stream&) {
+  co_return;
+}
+
+template <class Stream>
+asio::awaitable<void> close_notify(Stream&) {
+  co_return;
+}
+
+#ifdef ASYNC_RESOURCE_EXAMPLES_TLS
+
+using tls_stream = asio::ssl::stream<plain_stream>;
+
+inline plain_stream& lowest_stream(tls_stream& stream) noexcept {
+  return stream.next_layer();
+}
+
+inline asio::awaitable<void> shake_hands(tls_stream& stream) {
+  co_await stream.async_handshake(tls_stream::server, asio::use_awaitable);
+}
+
+/// Say that no more will be sent. Waits for the peer to say so too, or to send something else.
+inline asio::awaitable<void> close_notify(tls_stream& stream) {
+  co_await stream.async_shutdown(asio::as_tuple(asio::use_awaitable));
+}
+
+inline bool is_end(std::error_code error) {
+  return error == asio::error::eof || error == asio::ssl::error::stream_truncated;
+}
+
+/// TLS 1.2 and later; null without a certificate. Throws std::system_error.
+inline std::unique_ptr<asio::ssl::context> make_tls(const options& settings) {
+  if (settings.tls_certificate.empty()) return nullptr;
+  auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
+  context->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
+  context->use_certificate_chain_file(settings.tls_certificate);
+  context->use_private_key_file(settings.tls_key.empty() ? settings.tls_certificate : settings.tls_key,
+                                asio::ssl::context::pem);
+  return context;
+}
+
+#else
+
+inline bool is_end(std::error_code error) {
+  return error == asio::error::eof;
+}
+
+#endif
+
+}  // namespace example
+
+#endif  // ASYNC_RESOURCE_EXAMPLES_SUPPORT_STREAM_HPP
