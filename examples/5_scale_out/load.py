@@ -70,6 +70,7 @@ class Client:
                     writer.write(frame(self.next_request()))
                 if not self.outstanding:
                     return
+                await writer.drain()
                 reply = await read_frame(reader)
                 if reply is None:
                     self.moved += len(self.outstanding)

@@ -64,17 +64,20 @@ class Process:
             await asyncio.wait_for(self.child.wait(), WATCHDOG)
         except asyncio.TimeoutError:
             raise Failure(f"{self.name} has not ended after {WATCHDOG} s") from None
-        self.expect_status(0)
+        if self.child.returncode != 0:
+            raise self.ended()
 
-    def expect_status(self, expected):
-        """None as long as it runs."""
-        if self.child.returncode != expected:
-            with open(self.log, encoding="utf-8") as log:
-                last = log.read().strip().rpartition("\n")[2]
-            raise Failure(f"{self.name} ended with {self.child.returncode}: {last}")
+    def ended(self, when=""):
+        """The failure to have done so."""
+        with open(self.log, encoding="utf-8") as log:
+            last = log.read().strip().rpartition("\n")[2]
+        return Failure(f"{self.name} ended with {self.child.returncode}{when}{last and ': ' + last}")
+
+    def is_running(self):
+        return self.child is not None and self.child.returncode is None
 
     def kill(self):
-        if self.child and self.child.returncode is None:
+        if self.is_running():
             self.child.kill()
 
 
@@ -123,14 +126,16 @@ class Farm:
             row = (await self.statistics()).get(server.name, {})
             if row.get("status") == status and row["check_status"] in ("L7OK", "L7OKC"):
                 return
-            server.expect_status(None)
+            if not server.is_running():
+                raise server.ended(f" before HAProxy found it {status}")
             if time.monotonic() > deadline:
                 raise Failure(f"{server.name} is {row.get('status')} after {WATCHDOG} s, not {status}")
             await asyncio.sleep(0.05)
 
     async def statistics(self):
         """HAProxy's table, by server; empty as long as HAProxy does not listen."""
-        self.haproxy.expect_status(None)
+        if not self.haproxy.is_running():
+            raise self.haproxy.ended()
         try:
             text = await asyncio.to_thread(fetch, f"http://127.0.0.1:{self.stats_port}/;csv")
         except OSError:
@@ -163,21 +168,21 @@ async def served_by(server, clients):
 
 
 async def under_load(clients, work):
-    """Do the work while the clients ask; they cannot end before it unless one fails."""
+    """Do the work while the clients ask; they end before it only if one fails."""
     stop = asyncio.Event()
     asking = asyncio.gather(*(client.run(stop) for client in clients))
     working = asyncio.ensure_future(work)
-    await asyncio.wait([asking, working], return_when=asyncio.FIRST_COMPLETED)
-    if asking.done():
-        working.cancel()
-        await asking
-    await working
-    stop.set()
     try:
+        await asyncio.wait([asking, working], return_when=asyncio.FIRST_COMPLETED)
+        await (asking if asking.done() else working)
+        stop.set()
         await asyncio.wait_for(asking, WATCHDOG)
     except asyncio.TimeoutError:
-        waiting = sum(len(client.outstanding) for client in clients)
-        raise Failure(f"{waiting} requests have no reply after {WATCHDOG} s") from None
+        raise Failure(f"{sum(len(each.outstanding) for each in clients)} requests have no reply after {WATCHDOG} s") from None
+    finally:
+        asking.cancel()
+        working.cancel()
+        await asyncio.gather(asking, working, return_exceptions=True)
 
 
 async def run(arguments, directory):

@@ -156,7 +156,7 @@ def check(name, require):
     try:
         client()
     except (Failure, OSError, RuntimeError) as error:
-        return f"failed: {error}"
+        return "failed: " + str(error).removeprefix(name + ": ")
     except subprocess.TimeoutExpired:
         return f"failed: not done after {WATCHDOG} s"
     return None

@@ -82,9 +82,8 @@ def main(reactor, options):
     try:
         yield exchange(reactor, options).addTimeout(WATCHDOG, reactor)
     except defer.FirstError as error:
-        sys.exit("twisted: " + error.subFailure.getErrorMessage())
-    except defer.TimeoutError:
-        sys.exit(f"twisted: replies are missing after {WATCHDOG} s")
+        # What the timeout cancels has no message.
+        sys.exit("twisted: " + (error.subFailure.getErrorMessage() or f"replies are missing after {WATCHDOG} s"))
 
 
 if __name__ == "__main__":
