@@ -4,8 +4,8 @@
 
 """What a client has to do so that a server's restart costs it nothing, and the proof that it did not.
 
-A server that stops answers what it has executed, and ends the stream. Requests without an answer were not executed: they
-are sent again, in the same order, on a new connection.
+A server that stops answers what it has executed, and ends the stream. Requests without an answer were not executed: a
+client sends them again, in the same order, on a new connection.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ def frame(payload):
 
 
 class Client:
-    """Asks numbered requests, `depth` at once, and makes a new connection after `per_connection` of them, if not None."""
+    """Asks numbered requests, `depth` at once; connects anew after `per_connection` of them, unless that is None."""
 
     def __init__(self, name, port, depth, per_connection=None):
         self.name = name
@@ -101,5 +101,6 @@ def check_ledger(lines, clients):
             raise Failure(f"{name}: request {number} was executed after request {executed[name]}")
         executed[name] += 1
     for client in clients:
-        if not client.asked == client.answered == executed[client.name]:
-            raise Failure(f"{client.name}: {client.asked} asked, {executed[client.name]} executed, {client.answered} answered")
+        counts = client.asked, executed[client.name], client.answered
+        if len(set(counts)) != 1:
+            raise Failure("{}: {} asked, {} executed, {} answered".format(client.name, *counts))

@@ -25,8 +25,11 @@ from load import Client, Failure, check_ledger
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAMES = "one", "two", "three"
-LAME_DUCK = 2  # seconds; see haproxy.cfg
+HAPROXY = shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy")
+# Seconds.
+LAME_DUCK = 2  # haproxy.cfg says what that depends on
 WATCHDOG = 30
+
 SKIPPED = 77
 
 
@@ -93,9 +96,11 @@ class Farm:
             port, health = str(ports.pop()), str(ports.pop())
             environment.update({f"SERVER_{number}_PORT": port, f"HEALTH_{number}_PORT": health})
             command = [os.path.join(programs, "3_python", "python_server"), "--app-dir", HERE, "--app", "ledger:enter",
-                       "--port", port, "--health-port", health, "--lame-duck", str(LAME_DUCK)]
+                       "--port", port, "--health-port", health, "--lame-duck", str(LAME_DUCK),
+                       "--drain-timeout", str(WATCHDOG), "--linger-timeout", str(WATCHDOG)]
             self.servers.append(Process(name, command, {"LEDGER": self.ledger}, directory))
-        self.haproxy = Process("haproxy", ["haproxy", "-db", "-f", os.path.join(HERE, "haproxy.cfg")], environment, directory)
+        command = [HAPROXY, "-db", "-f", os.path.join(HERE, "haproxy.cfg")]
+        self.haproxy = Process("haproxy", command, environment, directory)
         self.processes = [*self.servers, self.haproxy]
 
     async def start(self):
@@ -124,7 +129,7 @@ class Farm:
         deadline = time.monotonic() + WATCHDOG
         while True:
             row = (await self.statistics()).get(server.name, {})
-            if row.get("status") == status and row["check_status"] in ("L7OK", "L7OKC"):
+            if row.get("status") == status and row["check_status"].endswith(("L7OK", "L7OKC")):
                 return
             if not server.is_running():
                 raise server.ended(f" before HAProxy found it {status}")
@@ -154,9 +159,13 @@ async def roll(farm, clients, rounds):
         for server in farm.servers:
             noticed, ended, back = await farm.restart(server)
             await served_by(server, clients)
-            print(f"round {number}, server {server.name}: no new connections after {noticed:.1f} s, ended after {ended:.1f} s, "
-                  f"up after {back:.1f} s; {sum(each.answered for each in clients):,} answered, "
-                  f"{sum(each.moved for each in clients):,} moved", flush=True)
+            print(f"round {number}, {server.name}: no new connections after {noticed:.1f} s, ended after {ended:.1f} s, "
+                  f"up after {back:.1f} s; {total(clients, 'answered')} answered, {total(clients, 'moved')} sent again",
+                  flush=True)
+
+
+def total(clients, name):
+    return format(sum(getattr(each, name) for each in clients), ",")
 
 
 async def served_by(server, clients):
@@ -178,7 +187,8 @@ async def under_load(clients, work):
         stop.set()
         await asyncio.wait_for(asking, WATCHDOG)
     except asyncio.TimeoutError:
-        raise Failure(f"{sum(len(each.outstanding) for each in clients)} requests have no reply after {WATCHDOG} s") from None
+        missing = sum(len(each.outstanding) for each in clients)
+        raise Failure(f"{missing} requests have no reply after {WATCHDOG} s") from None
     finally:
         asking.cancel()
         working.cancel()
@@ -200,10 +210,9 @@ async def run(arguments, directory):
             process.kill()
     with open(farm.ledger, encoding="ascii") as ledger:
         check_ledger(ledger, clients)
-    answered, moved, connections = (sum(getattr(each, name) for each in clients)
-                                    for name in ("answered", "moved", "connections"))
-    print(f"{arguments.rounds * len(NAMES)} restarts in {time.monotonic() - began:.0f} s: {answered:,} requests on "
-          f"{connections:,} connections, each executed once, in order, and answered; {moved:,} were sent a second time\n"
+    print(f"{arguments.rounds * len(NAMES)} restarts in {time.monotonic() - began:.0f} s: {total(clients, 'answered')} "
+          f"requests on {total(clients, 'connections')} connections, each executed once, in order, and answered; "
+          f"{total(clients, 'moved')} had to be sent again\n"
           f"HAProxy: {backend['econ']} connection errors, {backend['wretr']} retries, {backend['wredis']} redispatches")
 
 
@@ -213,13 +222,14 @@ def parse():
     parser.add_argument("--rounds", type=int, default=10, help="restarts of each server (%(default)s)")
     parser.add_argument("--persistent", type=int, default=24, help="connections that stay (%(default)s)")
     parser.add_argument("--depth", type=int, default=16, help="requests in flight on each of those (%(default)s)")
-    parser.add_argument("--short", type=int, default=8, help="clients that connect anew after ten requests (%(default)s)")
+    parser.add_argument("--short", type=int, default=8,
+                        help="clients that connect anew for each ten requests (%(default)s)")
     return parser.parse_args()
 
 
 def main():
     arguments = parse()
-    if not shutil.which("haproxy"):
+    if not HAPROXY:
         print("rolling_restart: haproxy is not installed", file=sys.stderr)
         return SKIPPED
     with tempfile.TemporaryDirectory() as directory:
@@ -228,6 +238,8 @@ def main():
         except (Failure, OSError) as error:
             print(f"rolling_restart: {error}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            return 130
     return 0
 
 

@@ -122,7 +122,8 @@ def twisted():
 def python_with_twisted():
     """Debian's Python need not be the first in PATH."""
     for python in sys.executable, "/usr/bin/python3":
-        if shutil.which(python) and subprocess.run([python, "-c", "import twisted"], capture_output=True).returncode == 0:
+        command = [python, "-c", "import twisted"]
+        if shutil.which(python) and subprocess.run(command, capture_output=True).returncode == 0:
             return python
     return None
 
@@ -140,7 +141,7 @@ CLIENTS = {
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clients", metavar="CLIENT", nargs="*", help="one of " + ", ".join(CLIENTS))
-    parser.add_argument("--require", action="store_true", help="fail if a client is not installed, instead of skipping it")
+    parser.add_argument("--require", action="store_true", help="a client that is not installed is a failure")
     options = parser.parse_args()
     for name in options.clients:
         if name not in CLIENTS:
