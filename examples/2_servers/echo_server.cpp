@@ -9,6 +9,7 @@
 //   printf '\0\0\0\5hello' | nc -q1 127.0.0.1 8888 | xxd
 
 #include <async_resource/framing.hpp>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -41,12 +42,12 @@ void serve(const example::options& options) {
 int main(int argc, char** argv) try {
   example::options options;
   std::size_t prefix = 2;
+  const auto take_prefix = [&](const char* text) {
+    return example::read_number(text, prefix) && prefix <= 8 && std::has_single_bit(prefix);
+  };
   example::read_options(
       argc, argv, "An echo server that reads and writes many frames at once.", options,
-      {{"prefix", "  --prefix BYTES         the size of the length before each frame: 1, 2, 4 or 8 (2)\n",
-        [&](const char* text) {
-          return example::read_number(text, prefix) && (prefix == 1 || prefix == 2 || prefix == 4 || prefix == 8);
-        }}});
+      {{"prefix", "BYTES", "the size of the length before each frame: 1, 2, 4 or 8 (2)", take_prefix}});
   switch (prefix) {
     case 1: serve<std::uint8_t>(options); break;
     case 2: serve<std::uint16_t>(options); break;

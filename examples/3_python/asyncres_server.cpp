@@ -126,8 +126,11 @@ PyObject* serve(PyObject*, PyObject* arguments, PyObject* keywords) {
   if (port < 0 || port > 65535) return PyErr_Format(PyExc_ValueError, "port must be 0 to 65535");
   if (threads < 1) return PyErr_Format(PyExc_ValueError, "threads must be at least 1");
   try {
-    run(callable,
-        {.host = host, .port = static_cast<std::uint16_t>(port), .threads = static_cast<std::size_t>(threads)});
+    example::options options;
+    options.host = host;
+    options.port = static_cast<std::uint16_t>(port);
+    options.threads = static_cast<std::size_t>(threads);
+    run(callable, options);
   } catch (const pending&) {
     return nullptr;
   } catch (const std::system_error& error) {

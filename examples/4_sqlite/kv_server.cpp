@@ -145,14 +145,11 @@ settings read_settings(int argc, char** argv) {
   };
   example::read_options(
       argc, argv, "A key-value server: what it acknowledges is on the disk.", result,
-      {example::text_option("database", "  --database FILE        the database, made if it is not there (kv.db)\n",
-                            result.file),
+      {example::text_option("database", "FILE", "the database, made if it is not there (kv.db)", result.file),
        example::number_option<std::size_t>(
-           "batch", "  --batch COUNT          the most connections whose requests share a transaction (64)\n",
-           result.batch, 1),
-       {"synchronous",
-        "  --synchronous LEVEL    what survives a loss of power: full, all that is acknowledged; normal, some; off,\n"
-        "                         perhaps nothing (full)\n",
+           "batch", "COUNT", "the most connections whose requests share a transaction (64)", result.batch, 1),
+       {"synchronous", "LEVEL",
+        "what survives a loss of power: full, all that is acknowledged; normal, some; off, perhaps nothing (full)",
         set_level}});
   return result;
 }

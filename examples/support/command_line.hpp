@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <concepts>
@@ -15,6 +16,7 @@
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -27,13 +29,14 @@ using seconds = std::chrono::duration<double>;
 /// One option of a command line.
 struct command_option {
   const char* name;
-  std::string_view usage;                ///< its lines of the help text
+  std::string_view value;                ///< what its value is called; a flag has none
+  std::string_view purpose;              ///< as --help has it
   std::function<bool(const char*)> set;  ///< returns whether it takes that value; a flag gets null
-  bool takes_value = true;
 };
 
-inline command_option text_option(const char* name, std::string_view usage, std::string& value) {
-  return {name, usage, [&value](const char* text) {
+inline command_option text_option(const char* name, std::string_view kind, std::string_view purpose,
+                                  std::string& value) {
+  return {name, kind, purpose, [&value](const char* text) {
             value = text;
             return true;
           }};
@@ -48,13 +51,15 @@ bool read_number(std::string_view text, Number& value) {
 
 /// An option that takes a number, which may not be smaller than `least`.
 template <std::unsigned_integral Number>
-command_option number_option(const char* name, std::string_view usage, Number& value, Number least) {
-  return {name, usage, [&value, least](const char* text) { return read_number(text, value) && value >= least; }};
+command_option number_option(const char* name, std::string_view kind, std::string_view purpose, Number& value,
+                             Number least) {
+  return {name, kind, purpose,
+          [&value, least](const char* text) { return read_number(text, value) && value >= least; }};
 }
 
 /// An option that takes a time in seconds, fractions included.
-inline command_option seconds_option(const char* name, std::string_view usage, seconds& value) {
-  return {name, usage, [&value](const char* text) {
+inline command_option seconds_option(const char* name, std::string_view purpose, seconds& value) {
+  return {name, "SECONDS", purpose, [&value](const char* text) {
             double number = 0;
             constexpr double year = 31'536'000;
             if (!read_number(text, number) || !(number >= 0 && number <= year)) return false;
@@ -63,8 +68,24 @@ inline command_option seconds_option(const char* name, std::string_view usage, s
           }};
 }
 
-inline command_option flag_option(const char* name, std::string_view usage, bool& value) {
-  return {name, usage, [&value](const char*) { return value = true; }, false};
+inline command_option flag_option(const char* name, std::string_view purpose, bool& value) {
+  return {name, "", purpose, [&value](const char*) { return value = true; }};
+}
+
+/// Write what one option is for, in a column of its own.
+inline void write_usage(std::ostream& out, const command_option& option) {
+  constexpr std::size_t column = 31, width = 100;
+  std::string line = std::string("  --") + option.name + (option.value.empty() ? "" : " ") + std::string(option.value);
+  line.resize(std::max(line.size() + 2, column), ' ');
+  std::istringstream words{std::string(option.purpose)};
+  for (std::string word; words >> word;) {
+    if (line.size() + word.size() > width) {
+      out << line.substr(0, line.find_last_not_of(' ') + 1) << '\n';
+      line.assign(column, ' ');
+    }
+    line += word + ' ';
+  }
+  out << line.substr(0, line.find_last_not_of(' ') + 1) << '\n';
 }
 
 /// Read a command line; exits with 0 after --help, and with 2 and one line on stderr when it makes no sense.
@@ -80,7 +101,7 @@ inline void read_command_line(int argc, char** argv, std::string_view summary,
   std::vector<option> names{{"help", no_argument, nullptr, help}};
   for (const auto& each : known) {
     const int code = first + static_cast<int>(names.size()) - 1;
-    names.push_back({each.name, each.takes_value ? required_argument : no_argument, nullptr, code});
+    names.push_back({each.name, each.value.empty() ? no_argument : required_argument, nullptr, code});
   }
   names.push_back({});
 
@@ -88,8 +109,8 @@ inline void read_command_line(int argc, char** argv, std::string_view summary,
     const std::string last = argv[optind - 1];
     if (code == help) {
       std::cout << "usage: " << program << " [OPTION]...\n" << summary << "\n\n";
-      for (const auto& each : known) std::cout << each.usage;
-      std::cout << "  --help                 show this text\n";
+      for (const auto& each : known) write_usage(std::cout, each);
+      write_usage(std::cout, {"help", "", "show this text", nullptr});
       std::exit(0);
     }
     if (code == ':') reject(last + " needs a value");

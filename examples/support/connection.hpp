@@ -152,7 +152,7 @@ class connection final : public watched {
 
   // How far the stream is read during a drain: to what had arrived when it began, or a little further.
   std::uint64_t last_byte() {
-    constexpr std::size_t in_buffers = 64 * 1024;
+    const std::size_t in_buffers = 64 * 1024 + writer_.limit();
     std::error_code ignored;
     if (last_byte_ == 0) last_byte_ = bytes_in_ + stream_.lowest_layer().available(ignored) + in_buffers;
     return last_byte_;
@@ -196,6 +196,8 @@ class connection final : public watched {
       end_ = error.message(), failed_ = true;
   } catch (const std::exception& thrown) {
     end_ = thrown.what(), failed_ = true;
+  } catch (...) {
+    end_ = "unknown exception", failed_ = true;
   }
 
   static std::string_view name_of(phase expired) noexcept {

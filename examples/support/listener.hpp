@@ -41,8 +41,8 @@ using any_acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>
 template <class Endpoint>
 Endpoint endpoint_as(const any_endpoint& endpoint) {
   Endpoint result;
-  result.resize(endpoint.size());
   std::memcpy(result.data(), endpoint.data(), endpoint.size());
+  result.resize(endpoint.size());
   return result;
 }
 
@@ -67,10 +67,12 @@ inline void set_port(any_endpoint& endpoint, const any_endpoint& other) {
 inline std::vector<any_endpoint> resolve(const std::string& host, const std::string& port) {
   asio::io_context context;
   asio::ip::tcp::resolver resolver(context);
+  std::error_code error;
   std::vector<any_endpoint> found;
-  for (const auto& each : resolver.resolve(host, port, asio::ip::tcp::resolver::passive)) {
+  for (const auto& each : resolver.resolve(host, port, asio::ip::tcp::resolver::passive, error)) {
     found.push_back(each.endpoint());
   }
+  if (error) throw std::system_error(error, host);
   return found;
 }
 
@@ -106,7 +108,7 @@ inline any_acceptor listen(asio::io_context& context, const any_endpoint& where,
 
 /// Accept until the acceptor is closed.
 /**
- * Out of descriptors, it says so once and tries again ten times a second. A connection that its peer has given up by the
+ * Out of descriptors, it says so and tries again ten times a second. A connection that its peer has given up by the
  * time it is accepted is passed over, by Asio.
  *
  * @param next    Gives the io_context for the next connection.
@@ -115,15 +117,14 @@ inline any_acceptor listen(asio::io_context& context, const any_endpoint& where,
 template <class Next, class Accept>
 asio::awaitable<void> accept_all(any_acceptor& from, Next next, Accept accept) {
   asio::steady_timer timer(from.get_executor());
-  for (bool complained = false;;) {
+  for (rarely complaint;;) {
     auto [error, socket] = co_await from.async_accept(next(), asio::as_tuple(asio::use_awaitable));
-    if (!from.is_open()) co_return;
     if (!error) {
-      complained = false;
       accept(std::move(socket));
       continue;
     }
-    if (!std::exchange(complained, true)) write_line("accept: " + error.message());
+    if (!from.is_open()) co_return;
+    complaint.write("accept: " + error.message());
     timer.expires_after(std::chrono::milliseconds(100));
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }

@@ -54,88 +54,64 @@ namespace detail {
 
 inline std::vector<command_option> where_to_listen(options& result) {
   return {
-      text_option("host", "  --host HOST            the addresses to listen on, IPv4 or IPv6 (127.0.0.1)\n",
-                  result.host),
-      number_option<std::uint16_t>(
-          "port", "  --port PORT            the port to listen on; 0 picks a free one (8888)\n", result.port, 0),
-      text_option("unix", "  --unix PATH            listen on a Unix socket instead\n", result.unix_path),
-      flag_option("reuse-port", "  --reuse-port           share the port with other processes that say so too\n",
-                  result.reuse_port),
-      number_option<std::size_t>("threads", "  --threads COUNT        the number of I/O threads (1)\n", result.threads,
-                                 1),
+      text_option("host", "HOST", "the addresses to listen on, IPv4 or IPv6 (127.0.0.1)", result.host),
+      number_option<std::uint16_t>("port", "PORT", "the port to listen on; 0 picks a free one (8888)", result.port, 0),
+      text_option("unix", "PATH", "listen on a Unix socket instead", result.unix_path),
+      flag_option("reuse-port", "share the port with other processes that say so too", result.reuse_port),
+      number_option<std::size_t>("threads", "COUNT", "the number of I/O threads (1)", result.threads, 1),
   };
 }
 
 inline std::vector<command_option> limits(options& result) {
   return {
-      number_option<std::size_t>("limit", "  --limit BYTES          the largest payload, either way (65535)\n",
-                                 result.limit, 0),
-      number_option<std::size_t>(
-          "max-connections",
-          "  --max-connections COUNT\n                         beyond it, a new one is closed (10000)\n",
-          result.max_connections, 1),
-      number_option<std::size_t>(
-          "in-flight", "  --in-flight COUNT      the most requests of a connection that are taken at once (64)\n",
-          result.in_flight, 1),
+      number_option<std::size_t>("limit", "BYTES", "the largest payload, either way (65535)", result.limit, 0),
+      number_option<std::size_t>("max-connections", "COUNT", "beyond it, a new connection is closed at once (10000)",
+                                 result.max_connections, 1),
+      number_option<std::size_t>("in-flight", "COUNT", "the most requests of a connection that are taken at once (64)",
+                                 result.in_flight, 1),
   };
 }
 
-// Seconds, all of them.
 inline std::vector<command_option> times(options& result) {
   auto& patience = result.patience;
   return {
-      seconds_option(
-          "idle-timeout",
-          "  --idle-timeout SECONDS a connection without a request is closed after this; as below, fractions\n"
-          "                         are taken, and 0 is never (300)\n",
-          patience.idle),
-      seconds_option("read-timeout", "  --read-timeout SECONDS from the first byte of a request to its last (30)\n",
-                     patience.read),
-      seconds_option("write-timeout",
-                     "  --write-timeout SECONDS\n                         for a peer to read its replies (30)\n",
-                     patience.write),
-      seconds_option(
-          "linger-timeout",
-          "  --linger-timeout SECONDS\n                         for a peer to close, after the server has (1)\n",
-          patience.linger),
+      seconds_option("idle-timeout",
+                     "close a connection that is without a request for so long; here and below, fractions are taken, "
+                     "and 0 is never (300)",
+                     patience.idle),
+      seconds_option("read-timeout", "from the first byte of a request to its last (30)", patience.read),
+      seconds_option("write-timeout", "for a peer to take its replies (30)", patience.write),
+      seconds_option("linger-timeout", "for a peer to close, when the server has (1)", patience.linger),
       seconds_option("drain-timeout",
-                     "  --drain-timeout SECONDS\n                         for what is under way when SIGTERM or SIGINT "
-                     "comes; a second\n                         one ends the wait (5)\n",
+                     "for what is under way when SIGTERM or SIGINT comes; a second one ends the wait (5)",
                      result.drain_timeout),
-      seconds_option(
-          "lame-duck",
-          "  --lame-duck SECONDS    go on after the signal for so long, the health endpoint saying that this\n"
-          "                         server is about to go (0)\n",
-          result.lame_duck),
+      seconds_option("lame-duck",
+                     "go on accepting after the signal for so long, while the health endpoint says that it came (0)",
+                     result.lame_duck),
   };
 }
 
 inline std::vector<command_option> insight(options& result) {
+  const auto take_port = [&result](const char* text) {
+    std::uint16_t port = 0;
+    result.health_port = text;
+    return read_number(text, port);
+  };
   return {
-      flag_option("log", "  --log                  write a line for each connection to stderr, in logfmt\n",
-                  result.log),
-      seconds_option("stats", "  --stats SECONDS        write statistics to stderr, each time these have passed\n",
-                     result.stats),
-      {"health-port", "  --health-port PORT     answer HTTP: 200 with statistics in JSON, and 404 from the signal on\n",
-       [&result](const char* text) {
-         std::uint16_t port = 0;
-         result.health_port = text;
-         return read_number(text, port);
-       }},
-      flag_option("probe", "  --probe                say on exit how late the timers of the I/O threads were\n",
-                  result.probe),
+      flag_option("log", "write a line for each connection to stderr, in logfmt", result.log),
+      seconds_option("stats", "write statistics to stderr whenever these have passed", result.stats),
+      {"health-port", "PORT", "answer HTTP there: 200 with statistics in JSON, and 404 from the signal on", take_port},
+      flag_option("probe", "say on exit how late the timers of the I/O threads were", result.probe),
   };
 }
 
 inline std::vector<command_option> tls([[maybe_unused]] options& result) {
 #ifdef ASYNC_RESOURCE_EXAMPLES_TLS
   return {
-      seconds_option("handshake-timeout", "  --handshake-timeout SECONDS\n                         of TLS (10)\n",
-                     result.patience.handshake),
-      text_option("tls-certificate", "  --tls-certificate FILE serve TLS, with this chain in PEM\n",
+      text_option("tls-certificate", "FILE", "serve TLS, with this chain of certificates in PEM",
                   result.tls_certificate),
-      text_option("tls-key", "  --tls-key FILE         its private key; by default it is in the file of the chain\n",
-                  result.tls_key),
+      text_option("tls-key", "FILE", "its private key, if it is not in the same file", result.tls_key),
+      seconds_option("handshake-timeout", "for the handshake of TLS (10)", result.patience.handshake),
   };
 #else
   return {};
@@ -159,9 +135,8 @@ inline options read_options(int argc, char** argv, std::string_view summary) {
   options result;
   read_options(
       argc, argv, summary, result,
-      {text_option("app", "  --app MODULE:CALLABLE  what answers: bytes in, bytes out (counting_echo:echo)\n",
-                   result.app),
-       text_option("app-dir", "  --app-dir DIRECTORY    where Python looks for MODULE first (.)\n", result.app_dir)});
+      {text_option("app", "MODULE:CALLABLE", "what answers: bytes in, bytes out (counting_echo:echo)", result.app),
+       text_option("app-dir", "DIRECTORY", "where Python looks for MODULE first (.)", result.app_dir)});
   return result;
 }
 

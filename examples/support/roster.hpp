@@ -12,6 +12,7 @@
 #include <list>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "options.hpp"
 #include "statistics.hpp"
@@ -35,7 +36,7 @@ enum class phase { handshake, idle, rest_of_frame, serving, peer_to_read, goodby
 /// A connection, to the one that looks after it. All of it belongs to the I/O thread.
 class watched {
  public:
-  using time = std::chrono::milliseconds;
+  using time = std::chrono::steady_clock::duration;
 
   virtual void cancel() noexcept = 0;  ///< what is pending on the socket completes
   virtual void close() noexcept = 0;
@@ -79,7 +80,8 @@ struct roster {
 /// Ends what takes too long, with one timer for all connections of an I/O thread and without a clock for each.
 /**
  * A connection notes what it waits for, and since which tick; at each tick all are looked at. There are four ticks to the
- * shortest time-out, so that none comes early, and the shortest by less than half too late.
+ * shortest time-out, so that none comes early, and the shortest by less than half too late. A tick counts for no more than
+ * its length: what the thread itself was late by, no peer has had.
  *
  * While the thread drains it ticks every ten milliseconds, and ends each wait for a request: by then what had been received
  * has been found.
@@ -93,12 +95,13 @@ class sweeper {
 
   void drain() {
     all_.draining = true;
-    tick_ = std::min(tick_, least);
     tick();
   }
 
  private:
-  static constexpr watched::time least{10};
+  using clock = std::chrono::steady_clock;
+
+  static constexpr watched::time least = std::chrono::milliseconds(10);
 
   static watched::time tick_for(const timeouts& patience) {
     seconds shortest(4);
@@ -110,10 +113,11 @@ class sweeper {
 
   // Setting the timer ends the wait before.
   void tick() {
-    timer_.expires_after(tick_);
+    timer_.expires_after(all_.draining ? least : tick_);
     timer_.async_wait([this](std::error_code error) {
       if (error) return;
-      all_.now += tick_;
+      const auto now = clock::now();
+      all_.now += std::min(now - std::exchange(last_, now), tick_);
       for (auto* const each : all_.connections) look_at(*each);
       if (!all_.draining || !all_.connections.empty()) tick();
     });
@@ -145,7 +149,8 @@ class sweeper {
   asio::steady_timer timer_;
   roster& all_;
   timeouts patience_;
-  watched::time tick_ = tick_for(patience_);
+  const watched::time tick_ = tick_for(patience_);
+  clock::time_point last_ = clock::now();
 };
 
 }  // namespace example

@@ -197,7 +197,6 @@ class server {
 
   void admit(plain_stream socket) {
     if (open_connections() >= settings_.max_connections) return refuse(socket);
-    crowded_ = false;
     ++accepted_;
     auto& thread = thread_of(socket);
     asio::post(thread.context,
@@ -209,8 +208,9 @@ class server {
     ++refused_;
     if (settings_.log) {
       write_line("event=refused peer=" + peer_of(socket));
-    } else if (!std::exchange(crowded_, true)) {
-      write_line("accept: " + std::to_string(settings_.max_connections) + " connections are open, more are refused");
+    } else {
+      crowded_.write("accept: " + std::to_string(settings_.max_connections) +
+                     " connections are open, more are refused");
     }
   }
 
@@ -245,15 +245,20 @@ class server {
   void drain() {
     state_ = state::draining;
     for (auto& acceptor : acceptors_) close(acceptor);
-    for (auto& thread : threads_) {
-      asio::post(thread.context, [&thread] {
-        thread.work.reset();
-        thread.sweep->drain();
-      });
-    }
+    // Behind what has been accepted already.
+    asio::post(control_, [this] {
+      for (auto& thread : threads_) drain(thread);
+    });
     timer_.expires_after(std::chrono::duration_cast<std::chrono::nanoseconds>(settings_.drain_timeout));
     timer_.async_wait([this](std::error_code error) {
       if (!error) drop();
+    });
+  }
+
+  static void drain(io_thread& thread) {
+    asio::post(thread.context, [&thread] {
+      thread.work.reset();
+      thread.sweep->drain();
     });
   }
 
@@ -332,7 +337,7 @@ class server {
   std::size_t running_ = 0;
   std::size_t next_ = 0;
   std::uint64_t accepted_ = 0, refused_ = 0;
-  bool crowded_ = false;
+  rarely crowded_;
 };
 
 }  // namespace example

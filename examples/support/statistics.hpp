@@ -7,6 +7,7 @@
 
 #include <async_resource/options.hpp>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <iomanip>
@@ -85,6 +86,22 @@ inline void write_line(std::string line) {
   line += '\n';
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
+
+/// Keeps what would be said again and again to once a minute. For one thread.
+class rarely {
+ public:
+  void write(const std::string& line) {
+    const auto now = clock::now();
+    if (now < next_) return;
+    next_ = now + std::chrono::minutes(1);
+    write_line(line);
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  clock::time_point next_{};
+};
 
 }  // namespace example
 

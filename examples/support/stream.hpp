@@ -67,9 +67,12 @@ inline std::unique_ptr<asio::ssl::context> make_tls(const options& settings) {
   if (settings.tls_certificate.empty()) return nullptr;
   auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
   context->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
-  context->use_certificate_chain_file(settings.tls_certificate);
-  context->use_private_key_file(settings.tls_key.empty() ? settings.tls_certificate : settings.tls_key,
-                                asio::ssl::context::pem);
+  const auto& key = settings.tls_key.empty() ? settings.tls_certificate : settings.tls_key;
+  std::error_code error;
+  context->use_certificate_chain_file(settings.tls_certificate, error);
+  if (error) throw std::system_error(error, settings.tls_certificate);
+  context->use_private_key_file(key, asio::ssl::context::pem, error);
+  if (error) throw std::system_error(error, key);
   return context;
 }
 

@@ -4,13 +4,18 @@
 
 """Servers as child processes, and a client, for the tests beside this file."""
 
+import json
 import os
+import re
 import signal
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 
 EXAMPLES = os.environ["EXAMPLES"]
 BUILD = os.environ["EXAMPLES_BUILD"]
@@ -34,8 +39,7 @@ class Server:
         if not line.startswith("listening on "):
             self.process.wait(WATCHDOG)
             raise RuntimeError(f"{command[0]} does not listen: {line} {self.stderr()}")
-        host, port = line[len("listening on "):].rsplit(":", 1)
-        self.address = host.strip("[]"), int(port)
+        self.address = parse_address(line.removeprefix("listening on "))
 
     @classmethod
     def serving(cls, path, app, *options, **keywords):
@@ -51,8 +55,31 @@ class Server:
         self.process.wait()
         self.errors.close()
 
-    def connect(self):
-        return Client(self.address)
+    def connect(self, wrap=None):
+        """A client; wrap, if given, turns its socket into what it speaks through."""
+        return Client(self.address, wrap)
+
+    def health(self):
+        """The status and the statistics that the health endpoint answers with; it is said behind the address."""
+        if not hasattr(self, "health_url"):
+            line = self.process.stdout.readline().strip()
+            assert line.startswith("health on "), line
+            self.health_url = f"http://{line.removeprefix('health on ')}/"
+        try:
+            with urllib.request.urlopen(self.health_url, timeout=WATCHDOG) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def await_health(self, expected):
+        """Ask until the status or the statistics are as expected; what they are then."""
+        deadline = time.monotonic() + WATCHDOG
+        while time.monotonic() < deadline:
+            health = self.health()
+            if expected(*health):
+                return health
+        raise RuntimeError(f"the health endpoint still says {health}")
 
     def signal(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -72,13 +99,50 @@ class Server:
         self.errors.seek(0)
         return self.errors.read()
 
+    def log(self):
+        """What the lines of --log and --stats say, each a dictionary."""
+        pairs = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
+        return [{name: value.strip('"') for name, value in pairs.findall(line)}
+                for line in self.stderr().splitlines() if line.startswith("event=")]
+
+    def ends(self):
+        """Why connections ended, as --log has it, sorted."""
+        return sorted(line["end"] for line in self.log() if line["event"] == "closed")
+
+
+def parse_address(text):
+    if text.startswith("unix:"):
+        return text.removeprefix("unix:")
+    host, port = text.rsplit(":", 1)
+    return host.strip("[]"), int(port)
+
+
+def has_ipv6():
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+def connect(address):
+    if isinstance(address, tuple):
+        result = socket.create_connection(address, WATCHDOG)
+        result.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return result
+    result = socket.socket(socket.AF_UNIX)
+    result.settimeout(WATCHDOG)
+    result.connect(address)
+    return result
+
 
 class Client:
     """A connection that speaks frames."""
 
-    def __init__(self, address):
-        self.socket = socket.create_connection(address, WATCHDOG)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, address, wrap=None):
+        self.socket = connect(address)
+        if wrap:
+            self.socket = wrap(self.socket)
 
     def __enter__(self):
         return self
@@ -91,14 +155,23 @@ class Client:
 
     def receive(self):
         """One payload, or None at the end of the stream."""
-        prefix = self._read(2)
-        return None if prefix is None else self._read(*struct.unpack(">H", prefix))
+        prefix = self.read(2)
+        return None if prefix is None else self.read(*struct.unpack(">H", prefix))
+
+    def send_all(self, payloads):
+        """Several frames, in one piece."""
+        self.socket.sendall(b"".join(struct.pack(">H", len(payload)) + payload for payload in payloads))
 
     def ask(self, payload):
         self.send(payload)
         return self.receive()
 
-    def _read(self, size):
+    def finish(self):
+        """Close the sending side."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def read(self, size):
+        """So many bytes, or None if the stream ends before."""
         data = bytearray()
         while len(data) < size:
             try:

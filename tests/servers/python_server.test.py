@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import HERE, WATCHDOG, Server, program
+from harness import HERE, WATCHDOG, Server, has_ipv6, program
 
 PYTHON_SERVER = "3_python/python_server"
 
@@ -27,14 +27,6 @@ def exchange(server, seed, count):
         right = sum(client.receive() == payload for payload in payloads)
         sending.result()
     return right
-
-
-def has_ipv6():
-    try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6):
-            return True
-    except OSError:
-        return False
 
 
 class Frames(unittest.TestCase):
