@@ -159,8 +159,8 @@ async def roll(farm, clients, rounds):
         for server in farm.servers:
             noticed, ended, back = await farm.restart(server)
             await served_by(server, clients)
-            print(f"round {number}, {server.name}: no new connections after {noticed:.1f} s, ended after {ended:.1f} s, "
-                  f"up after {back:.1f} s; {total(clients, 'answered')} answered, {total(clients, 'moved')} sent again",
+            print(f"round {number}, {server.name}: no new connections after {noticed:.1f} s, ended after {ended:.1f}, "
+                  f"up after {back:.1f}; {total(clients, 'answered')} answered, {total(clients, 'moved')} sent again",
                   flush=True)
 
 
