@@ -17,8 +17,10 @@
 #include <system_error>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "async_resource/detail/asio.hpp"
+#include "async_resource/framing/frames.hpp"
 #include "async_resource/framing/length_prefix.hpp"
 
 namespace testing {
@@ -54,6 +56,33 @@ std::string frame_of(std::string_view payload) {
   std::string frame;
   for (const std::byte byte : prefix) frame += static_cast<char>(byte);
   return frame += payload;
+}
+
+template <class Prefix = asyncres::framing::length_prefix<>>
+std::string frames_of(const std::vector<std::string>& payloads) {
+  std::string frames;
+  for (const auto& payload : payloads) frames += frame_of<Prefix>(payload);
+  return frames;
+}
+
+/// The payloads of `frames`, copied.
+template <class Prefix>
+std::vector<std::string> strings(asyncres::framing::frames<Prefix> frames) {
+  std::vector<std::string> payloads;
+  for (const auto payload : frames)
+    payloads.emplace_back(reinterpret_cast<const char*>(payload.data()), payload.size());
+  return payloads;
+}
+
+/// Read until an error: what each read yielded, and the error.
+template <class Context, class Reader>
+auto read_all(Context& context, Reader& reader) {
+  std::vector<std::vector<std::string>> batches;
+  for (;;) {
+    const auto [error, frames] = wait(context, reader.async_read_frames(future_outcome));
+    if (error) return std::pair(std::move(batches), error);
+    batches.push_back(strings(frames));
+  }
 }
 
 /// Two connected sockets of `Protocol`.

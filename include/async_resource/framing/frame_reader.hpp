@@ -103,13 +103,14 @@ class read_frames_op {
  * Where async_read_frame asks the stream twice for each frame, a frame_reader takes what is there in one read, and yields
  * all frames in it that are whole. It reads ahead: nothing else may read from the stream.
  *
- * Its memory is fixed: one buffer of `buffer_size` bytes, allocated by the constructor. A frame that does not fit makes
+ * Its memory is bounded: one buffer of `buffer_size` bytes, allocated by the constructor. A frame that does not fit makes
  * it grow as the bytes arrive, to the size of that frame at most, hence to `limit` and a prefix; it stays as large.
  *
  * Back-pressure is the caller's: until the next call nothing is read, and the sender is held back by the stream.
  *
  * @par Thread Safety   Distinct objects: safe. Shared objects: unsafe.
- * @par Object Lifetime The stream must outlive it. It may be moved, and destroyed, while no operation is under way.
+ * @par Object Lifetime The stream must outlive it. It may be moved at any time, and destroyed, or assigned to, while no
+ *                      operation is under way. Moved from, it may only be destroyed or assigned to.
  * @par Example         @snippet 2_servers/echo_server.cpp session
  */
 template <class Stream, class Prefix = length_prefix<>>
@@ -133,6 +134,7 @@ class frame_reader {
 
   executor_type get_executor() const noexcept { return stream_->get_executor(); }
   Stream& stream() const noexcept { return *stream_; }
+  std::size_t limit() const noexcept { return buffer_->limit(); }
 
   /// Whether no byte of a frame that has not been yielded is at hand.
   bool between_frames() const noexcept { return buffer_->empty(); }

@@ -33,6 +33,7 @@ struct write_queue {
   frame_batch filling;
   frame_batch leaving;
   std::vector<asio::const_buffer> pieces;  // of what leaves
+  std::size_t flushes = 0;                 // that have ended
 };
 
 // Writes what has been added, in one async_write.
@@ -44,27 +45,46 @@ class flush_op {
   template <class Self>
   void operator()(Self& self) {
     if (queue_.filling.size() == 0) return complete_immediately(self, {});
+    if (const auto error = gather()) return complete_immediately(self, error);
     std::swap(queue_.filling, queue_.leaving);
-    const auto& batch = queue_.leaving;
-    // transfer_all spelled out: with a default token, three arguments are ambiguous.
-    if (batch.contiguous()) return asio::async_write(stream_, batch.bytes(), asio::transfer_all(), std::move(self));
+    const auto flushes = queue_.flushes;
     try {
-      batch.gather(queue_.pieces);
-    } catch (const std::bad_alloc&) {
-      std::swap(queue_.filling, queue_.leaving);
-      return complete_immediately(self, std::make_error_code(std::errc::not_enough_memory));
+      write(self);
+    } catch (...) {
+      // Nothing has been written; unless it has, and it is the handler, called by the immediate executor, that threw.
+      if (queue_.flushes == flushes) std::swap(queue_.filling, queue_.leaving);
+      throw;
     }
-    asio::async_write(stream_, std::span<const asio::const_buffer>(queue_.pieces), asio::transfer_all(),
-                      std::move(self));
   }
 
   template <class Self>
   void operator()(Self& self, std::error_code error, std::size_t bytes) {
     queue_.leaving.clear();
+    clear(queue_.pieces);
+    ++queue_.flushes;
     self.complete(error, bytes);
   }
 
  private:
+  std::error_code gather() noexcept {
+    try {
+      if (!queue_.filling.contiguous()) queue_.filling.gather(queue_.pieces);
+      return {};
+    } catch (const std::bad_alloc&) {
+      return std::make_error_code(std::errc::not_enough_memory);
+    }
+  }
+
+  // transfer_all spelled out: with a default token, three arguments are ambiguous.
+  template <class Self>
+  void write(Self& self) {
+    if (queue_.leaving.contiguous())
+      asio::async_write(stream_, queue_.leaving.bytes(), asio::transfer_all(), std::move(self));
+    else
+      asio::async_write(stream_, std::span<const asio::const_buffer>(queue_.pieces), asio::transfer_all(),
+                        std::move(self));
+  }
+
   Stream& stream_;
   write_queue& queue_;
 };
@@ -76,9 +96,11 @@ class flush_op {
  * Adding is not an operation and waits for nothing; frames may be added while a flush is under way, and leave with the
  * next. What has been added takes memory until it has been written: a caller that bounds how many frames it adds, or
  * looks at size(), bounds the memory, and one that waits for each flush before it reads on passes back-pressure on.
+ * Memory is reused; what a flush took beyond 64 KiB is given back when it ends.
  *
  * @par Thread Safety   Distinct objects: safe. Shared objects: unsafe.
- * @par Object Lifetime The stream must outlive it. It may be moved, and destroyed, while no operation is under way.
+ * @par Object Lifetime The stream must outlive it. It may be moved at any time, and destroyed, or assigned to, while no
+ *                      operation is under way. Moved from, it may only be destroyed or assigned to.
  * @par Example         @snippet 2_servers/echo_server.cpp session
  */
 template <class Stream, class Prefix = length_prefix<>>
@@ -96,7 +118,7 @@ class frame_writer {
   /// Send payloads of at most `limit` bytes. Throws std::bad_alloc.
   explicit frame_writer(Stream& stream, std::size_t limit = default_limit<Prefix>)
       : stream_(&stream),
-        limit_(static_cast<std::size_t>(std::min<std::uintmax_t>(limit, Prefix::max))),
+        limit_(static_cast<std::size_t>(std::min<std::uintmax_t>({limit, longest, Prefix::max}))),
         queue_(std::make_unique<detail::write_queue>()) {}
 
   executor_type get_executor() const noexcept { return stream_->get_executor(); }
@@ -109,12 +131,17 @@ class frame_writer {
   /// Add a frame, copying the payload.
   /**
    * @returns Success, or `errc::frame_too_large`: nothing has been added.
-   * @throws std::bad_alloc Nothing has been added.
+   * @throws std::bad_alloc, std::length_error Nothing has been added.
    */
   [[nodiscard]] std::error_code add(asio::const_buffer payload) {
     if (payload.size() > limit_) return errc::frame_too_large;
     queue_->filling.append_copy(prefix_of(payload), payload);
     return {};
+  }
+
+  /// Add a frame, copying the payload; as frames yields it.
+  [[nodiscard]] std::error_code add(std::span<const std::byte> payload) {
+    return add(asio::const_buffer(payload.data(), payload.size()));
   }
 
   /// Add a frame whose payload is written from where it lies.
@@ -123,13 +150,18 @@ class frame_writer {
    * is cheaper.
    *
    * @returns Success, or `errc::frame_too_large`: nothing has been added.
-   * @throws std::bad_alloc Nothing has been added.
+   * @throws std::bad_alloc, std::length_error Nothing has been added.
    */
   [[nodiscard]] std::error_code add_borrowed(asio::const_buffer payload) {
     if (payload.size() < worth_borrowing) return add(payload);
     if (payload.size() > limit_) return errc::frame_too_large;
     queue_->filling.append_borrowed(prefix_of(payload), payload);
     return {};
+  }
+
+  /// Add a frame whose payload is written from where it lies; as frames yields it.
+  [[nodiscard]] std::error_code add_borrowed(std::span<const std::byte> payload) {
+    return add_borrowed(asio::const_buffer(payload.data(), payload.size()));
   }
 
   /// Write what has been added.
@@ -149,7 +181,8 @@ class frame_writer {
    * @par Per-Operation Cancellation terminal, as far as the stream supports it; a part may have been written.
    * @par Errors                     asio::error::operation_aborted; std::errc::not_enough_memory: nothing has been written
    *                                 and the call may be repeated; those of the stream.
-   * @par Exceptions                 What allocating may throw. The associated allocator is used.
+   * @par Exceptions                 What allocating may throw: nothing has been written and the call may be repeated.
+   *                                 The associated allocator is used.
    */
   template <detail::frame_token Token = detail::default_token_t<Stream>>
   auto async_flush(Token&& token = Token()) {
@@ -159,6 +192,9 @@ class frame_writer {
  private:
   // About where another buffer in the sequence costs what copying does.
   static constexpr std::size_t worth_borrowing = 1024;
+
+  // So that the size of a frame cannot overflow.
+  static constexpr std::size_t longest = static_cast<std::size_t>(PTRDIFF_MAX) - Prefix::size;
 
   static auto prefix_of(asio::const_buffer payload) noexcept {
     return Prefix::encode(static_cast<typename Prefix::length_type>(payload.size()));

@@ -18,7 +18,7 @@ namespace framing {
 
 /// Whole frames that lie in memory one after another: a range of their payloads.
 /**
- * A view: it refers to the bytes and is cheap to copy. Iterating reads one prefix a frame.
+ * A view, and a borrowed range: it refers to the bytes and is cheap to copy. Iterating reads one prefix a frame.
  *
  * @par Example
  * @code
@@ -95,5 +95,9 @@ class frames<Prefix>::iterator {
 }  // namespace framing
 }  // namespace v0
 }  // namespace asyncres
+
+// Its iterators refer to the bytes, not to it.
+template <class Prefix>
+inline constexpr bool std::ranges::enable_borrowed_range<asyncres::framing::frames<Prefix>> = true;
 
 #endif  // ASYNC_RESOURCE_FRAMING_FRAMES_HPP

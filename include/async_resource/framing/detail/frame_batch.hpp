@@ -5,9 +5,8 @@
 #ifndef ASYNC_RESOURCE_FRAMING_DETAIL_FRAME_BATCH_HPP
 #define ASYNC_RESOURCE_FRAMING_DETAIL_FRAME_BATCH_HPP
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <span>
 #include <vector>
 
@@ -19,6 +18,14 @@ namespace framing {
 
 namespace detail {
 
+// Keeps memory for what comes, but not what was needed once and may not be again.
+template <class T>
+void clear(std::vector<T>& elements) noexcept {
+  constexpr std::size_t kept = 64 * 1024;
+  elements.clear();
+  if (elements.capacity() * sizeof(T) > kept) std::vector<T>().swap(elements);
+}
+
 // Frames that wait to be written: what is copied lies in one piece, into which what is borrowed is spliced.
 class frame_batch {
  public:
@@ -26,21 +33,21 @@ class frame_batch {
   bool contiguous() const noexcept { return borrowed_.empty(); }
 
   void clear() noexcept {
-    copied_.clear();
-    borrowed_.clear();
+    detail::clear(copied_);
+    detail::clear(borrowed_);
     size_ = 0;
   }
 
-  // Throws std::bad_alloc, and has then changed nothing.
+  // Throws std::bad_alloc or std::length_error, and has then changed nothing.
   void append_copy(std::span<const std::byte> prefix, asio::const_buffer payload) {
-    copied_.reserve(grown(copied_.capacity(), copied_.size() + prefix.size() + payload.size()));
+    make_room(prefix.size() + payload.size());
     append(prefix);
     append({static_cast<const std::byte*>(payload.data()), payload.size()});
   }
 
-  // Throws std::bad_alloc, and has then changed nothing.
+  // The same.
   void append_borrowed(std::span<const std::byte> prefix, asio::const_buffer payload) {
-    copied_.reserve(grown(copied_.capacity(), copied_.size() + prefix.size()));
+    make_room(prefix.size());
     borrowed_.push_back({copied_.size() + prefix.size(), payload});
     append(prefix);
     size_ += payload.size();
@@ -68,8 +75,9 @@ class frame_batch {
   };
 
   // reserve() may take what it is asked for exactly: by doubling, many appends cost one copy each.
-  static std::size_t grown(std::size_t capacity, std::size_t needed) noexcept {
-    return needed <= capacity ? capacity : needed > 2 * capacity ? needed : 2 * capacity;
+  void make_room(std::size_t bytes) {
+    const std::size_t needed = copied_.size() + bytes;
+    if (needed > copied_.capacity()) copied_.reserve(std::max(needed, 2 * copied_.capacity()));
   }
 
   void append(std::span<const std::byte> bytes) noexcept {
