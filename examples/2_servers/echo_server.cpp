@@ -17,12 +17,13 @@
 
 #include "../support/options.hpp"
 #include "../support/server.hpp"
+#include "../support/stream.hpp"
 
 namespace {
 
 //! [session]
 template <class Peer>
-asio::awaitable<void> echo(Peer& peer) {
+example::awaitable<void> echo(Peer& peer) {
   for (;;) {
     for (const auto request : co_await peer.read()) peer.reply(request);
     co_await peer.flush();

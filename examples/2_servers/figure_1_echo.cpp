@@ -15,11 +15,12 @@
 #include "../support/frames.hpp"
 #include "../support/options.hpp"
 #include "../support/server.hpp"
+#include "../support/stream.hpp"
 
 namespace {
 
 template <class Peer>
-asio::awaitable<void> echo(Peer& peer, std::size_t limit) {
+example::awaitable<void> echo(Peer& peer, std::size_t limit) {
   std::string payload;
   for (;;) {
     co_await example::read_frame(peer, payload, limit);

@@ -16,11 +16,12 @@
 #include "../support/frames.hpp"
 #include "../support/options.hpp"
 #include "../support/server.hpp"
+#include "../support/stream.hpp"
 
 namespace {
 
 template <class Peer>
-asio::awaitable<void> session(Peer& peer, PyObject* callable, std::size_t limit) {
+example::awaitable<void> session(Peer& peer, PyObject* callable, std::size_t limit) {
   std::string request;
   std::string reply;
   for (;;) {

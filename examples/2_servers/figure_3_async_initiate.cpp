@@ -21,6 +21,7 @@
 #include "../support/frames.hpp"
 #include "../support/options.hpp"
 #include "../support/server.hpp"
+#include "../support/stream.hpp"
 
 namespace {
 
@@ -43,11 +44,11 @@ auto async_call(PyObject* callable, const std::string& request, Token&& token) {
 }
 
 template <class Peer>
-asio::awaitable<void> session(Peer& peer, PyObject* callable, std::size_t limit) {
+example::awaitable<void> session(Peer& peer, PyObject* callable, std::size_t limit) {
   std::string request;
   for (;;) {
     co_await example::read_frame(peer, request, limit);
-    const auto reply = co_await async_call(callable, request, asio::use_awaitable);
+    const auto reply = co_await async_call(callable, request, example::use_awaitable);
     co_await example::write_frame(peer, reply, limit);
   }
 }

@@ -7,12 +7,13 @@
 
 #include <async_resource/python.hpp>
 
-#include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
 #include <asio/thread_pool.hpp>
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#include "../support/stream.hpp"
 
 namespace example {
 
@@ -27,7 +28,7 @@ inline std::string text_of(const asyncres::python::error& error) {
 /// Serve one connection. Requests that arrive together make one trip to Python and back.
 //! [session]
 template <class Peer>
-asio::awaitable<void> session(Peer& peer, const app_type& app) try {
+awaitable<void> session(Peer& peer, const app_type& app) try {
   for (;;) {
     const auto requests = co_await peer.read();
     auto answer_all = [&](asyncres::python::callable& callable) {

@@ -8,7 +8,6 @@
 //   kv_server --database store.db --port 8888 --threads 2 &
 //   kv_client --port 8888 --connections 64 --seconds 5
 
-#include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
 #include <asio/thread_pool.hpp>
 #include <async_resource.hpp>
@@ -23,6 +22,7 @@
 
 #include "../support/options.hpp"
 #include "../support/server.hpp"
+#include "../support/stream.hpp"
 #include "kv_protocol.hpp"
 #include "sqlite.hpp"
 
@@ -116,7 +116,7 @@ std::string answer(store& store, std::span<const std::byte> request) try {
 }
 
 template <class Peer>
-asio::awaitable<void> session(Peer& peer, const database& where, store& store) {
+example::awaitable<void> session(Peer& peer, const database& where, store& store) {
   std::vector<std::string> replies;
   for (;;) {
     const auto requests = co_await peer.read();

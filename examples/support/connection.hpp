@@ -7,11 +7,10 @@
 
 #include <array>
 #include <asio/as_tuple.hpp>
-#include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
+#include <asio/deferred.hpp>
 #include <asio/error.hpp>
 #include <asio/socket_base.hpp>
-#include <asio/use_awaitable.hpp>
 #include <async_resource/framing.hpp>
 #include <chrono>
 #include <cstddef>
@@ -65,12 +64,12 @@ class connection final : public watched {
   Stream& stream() noexcept { return stream_; }
 
   /// The requests that have arrived, one at least; valid until the next call. Replies that wait are sent first.
-  asio::awaitable<frames> read() {
+  awaitable<frames> read() {
     if (writer_.size() != 0) co_await flush();
     for (;;) {
       if (all_.draining && bytes_in_ >= last_byte()) throw std::system_error(asio::error::operation_aborted);
       enter(between_frames() ? phase::idle : phase::rest_of_frame);
-      const auto [error, requests] = co_await reader_.async_read_frames(asio::as_tuple(asio::use_awaitable));
+      const auto [error, requests] = co_await reader_.async_read_frames(asio::as_tuple(asio::deferred));
       if (!error) {
         took(requests.size(), requests.bytes().size());
         co_return requests;
@@ -84,9 +83,9 @@ class connection final : public watched {
   void reply(std::span<const std::byte> payload) { reply(asio::buffer(payload.data(), payload.size())); }
 
   /// Send the replies that wait.
-  asio::awaitable<void> flush() {
+  awaitable<void> flush() {
     enter(phase::peer_to_read);
-    const auto [error, bytes] = co_await writer_.async_flush(asio::as_tuple(asio::use_awaitable));
+    const auto [error, bytes] = co_await writer_.async_flush(asio::as_tuple(asio::deferred));
     check(error);
     gave(bytes);
   }
@@ -114,7 +113,7 @@ class connection final : public watched {
 
   /// Run a session from the handshake to the goodbye.
   template <class Session>
-  asio::awaitable<void> run(Session& session) {
+  awaitable<void> run(Session& session) {
     std::exception_ptr failure;
     try {
       co_await shake_hands(stream_);
@@ -158,12 +157,12 @@ class connection final : public watched {
     return last_byte_;
   }
 
-  asio::awaitable<void> say_goodbye() {
+  awaitable<void> say_goodbye() {
     std::error_code error;
     if (writer_.size() != 0) {
       enter(phase::peer_to_read);
       std::size_t bytes;
-      std::tie(error, bytes) = co_await writer_.async_flush(asio::as_tuple(asio::use_awaitable));
+      std::tie(error, bytes) = co_await writer_.async_flush(asio::as_tuple(asio::deferred));
       if (error) co_return;
       gave(bytes);
     }
@@ -175,8 +174,7 @@ class connection final : public watched {
     std::array<std::byte, 1024> discarded;
     while (!error) {
       std::size_t bytes;
-      std::tie(error, bytes) =
-          co_await socket.async_read_some(asio::buffer(discarded), asio::as_tuple(asio::use_awaitable));
+      std::tie(error, bytes) = co_await socket.async_read_some(asio::buffer(discarded), asio::as_tuple(asio::deferred));
     }
   }
 

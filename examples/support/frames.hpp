@@ -6,10 +6,8 @@
 #define ASYNC_RESOURCE_EXAMPLES_SUPPORT_FRAMES_HPP
 
 #include <array>
-#include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
 #include <asio/read.hpp>
-#include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +16,7 @@
 #include <string>
 
 #include "roster.hpp"
+#include "stream.hpp"
 
 // Frames as the article's servers read and write them: the length in two bytes, most significant first, then the
 // payload. `asyncres::framing` has this for every stream, prefix and token.
@@ -25,20 +24,20 @@
 namespace example {
 
 template <class Peer>
-asio::awaitable<void> read_frame(Peer& peer, std::string& payload, std::size_t limit) {
+awaitable<void> read_frame(Peer& peer, std::string& payload, std::size_t limit) {
   std::array<unsigned char, 2> prefix;
   peer.enter(phase::idle);
-  co_await asio::async_read(peer.stream(), asio::buffer(prefix), asio::use_awaitable);
+  co_await asio::async_read(peer.stream(), asio::buffer(prefix), use_awaitable);
   const std::size_t size = prefix[0] * 256u + prefix[1];
   if (size > limit) throw std::length_error("the request is too large");
   payload.resize(size);
   peer.enter(phase::rest_of_frame);
-  co_await asio::async_read(peer.stream(), asio::buffer(payload), asio::use_awaitable);
+  co_await asio::async_read(peer.stream(), asio::buffer(payload), use_awaitable);
   peer.took(1, prefix.size() + size);
 }
 
 template <class Peer>
-asio::awaitable<void> write_frame(Peer& peer, const std::string& payload, std::size_t limit) {
+awaitable<void> write_frame(Peer& peer, const std::string& payload, std::size_t limit) {
   const std::size_t size = payload.size();
   if (size > limit || size > std::numeric_limits<std::uint16_t>::max())
     throw std::length_error("the reply is too large");
@@ -46,7 +45,7 @@ asio::awaitable<void> write_frame(Peer& peer, const std::string& payload, std::s
                                             static_cast<unsigned char>(size % 256)};
   const std::array<asio::const_buffer, 2> frame{asio::buffer(prefix), asio::buffer(payload)};
   peer.enter(phase::peer_to_read);
-  peer.gave(co_await asio::async_write(peer.stream(), frame, asio::use_awaitable));
+  peer.gave(co_await asio::async_write(peer.stream(), frame, use_awaitable));
 }
 
 }  // namespace example

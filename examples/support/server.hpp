@@ -228,7 +228,7 @@ class server {
   }
 
   template <class Prefix, class Stream, class Session, class... Args>
-  asio::awaitable<void> serve(io_thread& thread, Session& session, plain_stream socket, Args&... args) {
+  awaitable<void> serve(io_thread& thread, Session& session, plain_stream socket, Args&... args) {
     auto peer = peer_of(socket);
     connection<Stream, Prefix> it(thread.connections, settings_, std::move(peer), std::move(socket), args...);
     co_await it.run(session);

@@ -12,6 +12,7 @@
 #include <asio/as_tuple.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/basic_stream_socket.hpp>
+#include <asio/deferred.hpp>
 #include <asio/error.hpp>
 #include <asio/generic/stream_protocol.hpp>
 #include <asio/io_context.hpp>
@@ -23,8 +24,17 @@
 
 namespace example {
 
+// Without the type erasure of any_io_executor, which costs more than anything else that a server of small frames does
+// outside the kernel.
+using io_executor = asio::io_context::executor_type;
+
+template <class T>
+using awaitable = asio::awaitable<T, io_executor>;
+
+inline constexpr asio::use_awaitable_t<io_executor> use_awaitable;
+
 /// TCP and Unix sockets.
-using plain_stream = asio::basic_stream_socket<asio::generic::stream_protocol, asio::io_context::executor_type>;
+using plain_stream = asio::basic_stream_socket<asio::generic::stream_protocol, io_executor>;
 
 template <class Stream>
 Stream& lowest_stream(Stream& stream) noexcept {
@@ -32,12 +42,12 @@ Stream& lowest_stream(Stream& stream) noexcept {
 }
 
 template <class Stream>
-asio::awaitable<void> shake_hands(Stream&) {
+awaitable<void> shake_hands(Stream&) {
   co_return;
 }
 
 template <class Stream>
-asio::awaitable<void> close_notify(Stream&) {
+awaitable<void> close_notify(Stream&) {
   co_return;
 }
 
@@ -49,13 +59,13 @@ inline plain_stream& lowest_stream(tls_stream& stream) noexcept {
   return stream.next_layer();
 }
 
-inline asio::awaitable<void> shake_hands(tls_stream& stream) {
-  co_await stream.async_handshake(tls_stream::server, asio::use_awaitable);
+inline awaitable<void> shake_hands(tls_stream& stream) {
+  co_await stream.async_handshake(tls_stream::server, asio::deferred);
 }
 
 /// Say that no more will be sent. Waits for the peer to say so too, or to send something else.
-inline asio::awaitable<void> close_notify(tls_stream& stream) {
-  co_await stream.async_shutdown(asio::as_tuple(asio::use_awaitable));
+inline awaitable<void> close_notify(tls_stream& stream) {
+  co_await stream.async_shutdown(asio::as_tuple(asio::deferred));
 }
 
 inline bool is_end(std::error_code error) {
