@@ -30,7 +30,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 NAMES = "one", "two", "three"
 HAPROXY = shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy")
 # Seconds.
-LAME_DUCK = 2  # haproxy.cfg says what that depends on
+LAME_DUCK = 4  # haproxy.cfg says what that depends on
 WATCHDOG = 30
 
 SKIPPED = 77
