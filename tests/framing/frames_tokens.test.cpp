@@ -31,7 +31,9 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <tuple>
@@ -261,6 +263,53 @@ TEST_CASE("a reader and a writer take an operation's memory from its allocator, 
   context.run();
   CHECK(count.allocations > 0);
   CHECK(live == 0);
+}
+
+TEST_CASE("a flush that cannot start has written nothing, and may be repeated", "[framing][tokens]") {
+  using socket_type = asio::basic_stream_socket<asio::local::stream_protocol, asio::io_context::executor_type>;
+  asio::io_context context;
+  socket_type first(context);
+  socket_type second(context);
+  asio::local::connect_pair(first, second);
+  frame_writer writer(first);
+  allocation_count count;
+  const auto handler = [&] {
+    return asio::bind_allocator(counting_allocator<void>(count), [](std::error_code, std::size_t) {});
+  };
+  const std::string large(2000, 'x');
+  const std::vector<std::string> payloads{"one", large, "two"};
+
+  REQUIRE_FALSE(writer.add(asio::buffer(payloads[0])));
+  count.fail_next = true;
+  CHECK_THROWS_AS(writer.async_flush(handler()), std::bad_alloc);
+  REQUIRE_FALSE(writer.add_borrowed(asio::buffer(payloads[1])));
+  count.fail_next = true;
+  CHECK_THROWS_AS(writer.async_flush(handler()), std::bad_alloc);
+  REQUIRE_FALSE(writer.add(asio::buffer(payloads[2])));
+  CHECK(writer.size() == 5 + 2002 + 5);
+  CHECK(wait(context, writer.async_flush(future_outcome)) == success(5 + 2002 + 5));
+  first.close();
+  frame_reader reader(second);
+  CHECK(read_all(context, reader).first == std::vector<payload_list>{payloads});
+}
+
+TEST_CASE("a handler that throws out of a flush, on the immediate executor, does not bring frames back",
+          "[framing][tokens]") {
+  asio::io_context context;
+  socket_pair<asio::local::stream_protocol> sockets(context);
+  frame_writer writer(sockets.first);
+  REQUIRE_FALSE(writer.add(asio::buffer("one", 3)));
+  asio::post(context, [&] {
+    writer.async_flush(asio::bind_immediate_executor(
+        asio::system_executor(), [](std::error_code, std::size_t) { throw std::runtime_error("the handler's"); }));
+  });
+  CHECK_THROWS_AS(context.run(), std::runtime_error);
+  CHECK(writer.size() == 0);
+  REQUIRE_FALSE(writer.add(asio::buffer("two", 3)));
+  CHECK(wait(context, writer.async_flush(future_outcome)) == success(5));
+  sockets.first.close();
+  frame_reader reader(sockets.second);
+  CHECK(read_all(context, reader).first == std::vector<payload_list>{{"one", "two"}});
 }
 
 TEST_CASE("what needs no reading or writing completes through the associated immediate executor", "[framing][tokens]") {

@@ -1,0 +1,13 @@
+// expect: frame_writer writes to an AsyncWriteStream
+
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#include <asio/ip/udp.hpp>
+
+#include "async_resource/framing.hpp"
+
+void write(asio::ip::udp::socket& socket) {
+  asyncres::framing::frame_writer writer(socket);
+}
