@@ -286,7 +286,7 @@ TEST_CASE("a flush that cannot start has written nothing, and may be repeated", 
   count.fail_next = true;
   CHECK_THROWS_AS(writer.async_flush(handler()), std::bad_alloc);
   REQUIRE_FALSE(writer.add(asio::buffer(payloads[2])));
-  CHECK(writer.size() == 5 + 2002 + 5);
+  CHECK(writer.size() == 5);
   CHECK(wait(context, writer.async_flush(future_outcome)) == success(5 + 2002 + 5));
   first.close();
   frame_reader reader(second);

@@ -32,9 +32,24 @@ namespace detail {
 struct write_queue {
   frame_batch filling;
   frame_batch leaving;
-  std::vector<asio::const_buffer> pieces;  // of what leaves
-  std::size_t flushes = 0;                 // that have ended
+  std::vector<asio::const_buffer> pieces;  // of what leaves, unless it is contiguous
+
+  // What a flush that could not start has left behind goes first. Throws std::bad_alloc, and has then lost nothing.
+  void load() {
+    if (leaving.size() == 0)
+      std::swap(filling, leaving);
+    else
+      leaving.splice(filling);
+    if (!leaving.contiguous()) leaving.gather(pieces);
+  }
+
+  void unload() noexcept {
+    leaving.clear();
+    clear(pieces);
+  }
 };
+
+struct unwritten {};
 
 // Writes what has been added, in one async_write.
 template <class Stream>
@@ -44,37 +59,27 @@ class flush_op {
 
   template <class Self>
   void operator()(Self& self) {
-    if (queue_.filling.size() == 0) return complete_immediately(self, {});
-    if (const auto error = gather()) return complete_immediately(self, error);
-    std::swap(queue_.filling, queue_.leaving);
-    const auto flushes = queue_.flushes;
     try {
-      write(self);
-    } catch (...) {
-      // Nothing has been written; unless it has, and it is the handler, called by the immediate executor, that threw.
-      if (queue_.flushes == flushes) std::swap(queue_.filling, queue_.leaving);
-      throw;
+      queue_.load();
+    } catch (const std::bad_alloc&) {
+      return complete_immediately(self, std::make_error_code(std::errc::not_enough_memory), unwritten());
     }
+    if (queue_.leaving.size() == 0) return complete_immediately(self, {}, unwritten());
+    write(self);
   }
 
   template <class Self>
   void operator()(Self& self, std::error_code error, std::size_t bytes) {
-    queue_.leaving.clear();
-    clear(queue_.pieces);
-    ++queue_.flushes;
+    queue_.unload();
     self.complete(error, bytes);
   }
 
- private:
-  std::error_code gather() noexcept {
-    try {
-      if (!queue_.filling.contiguous()) queue_.filling.gather(queue_.pieces);
-      return {};
-    } catch (const std::bad_alloc&) {
-      return std::make_error_code(std::errc::not_enough_memory);
-    }
+  template <class Self>
+  void operator()(Self& self, std::error_code error, unwritten) {
+    self.complete(error, 0);
   }
 
+ private:
   // transfer_all spelled out: with a default token, three arguments are ambiguous.
   template <class Self>
   void write(Self& self) {
@@ -125,7 +130,7 @@ class frame_writer {
   Stream& stream() const noexcept { return *stream_; }
   std::size_t limit() const noexcept { return limit_; }
 
-  /// The bytes that the next flush will write, prefixes included.
+  /// The bytes that have been added since the last flush, prefixes included.
   std::size_t size() const noexcept { return queue_->filling.size(); }
 
   /// Add a frame, copying the payload.

@@ -53,6 +53,16 @@ class frame_batch {
     size_ += payload.size();
   }
 
+  // Append what `other` has, and clear it. Throws std::bad_alloc, and has then changed nothing.
+  void splice(frame_batch& other) {
+    make_room(other.copied_.size());
+    borrowed_.reserve(borrowed_.size() + other.borrowed_.size());
+    for (const auto& each : other.borrowed_) borrowed_.push_back({copied_.size() + each.behind, each.payload});
+    copied_.insert(copied_.end(), other.copied_.begin(), other.copied_.end());
+    size_ += other.size_;
+    other.clear();
+  }
+
   asio::const_buffer bytes() const noexcept { return asio::buffer(copied_); }
 
   // In order, what lies between the borrowed and the borrowed. Throws std::bad_alloc.
