@@ -144,7 +144,7 @@ TEST_CASE("what has grown is used from then on, in full", "[framing][reader]") {
 }
 
 TEST_CASE("a buffer of no size, or of one byte, grows to the frames", "[framing][reader]") {
-  for (const std::size_t size : {0, 1, 2, 3}) {
+  for (const std::size_t size : {0UL, 1UL, 2UL, 3UL}) {
     const auto [batches, error] = read_pieces({frames_of({"", "1", "", std::string(1000, 'x'), "2"})},
                                               frame_reader_options<>{.buffer_size = size});
     payload_list payloads;

@@ -162,7 +162,7 @@ TEST_CASE("more borrowed payloads than one system call takes are written in orde
 TEST_CASE("whatever part the stream takes at once, all is written", "[framing][writer]") {
   const std::string large(1500, 'x');
   const std::string expected = frames_of({"one", large, "", "two"});
-  for (const std::size_t chunk : {1, 2, 3, 7, 1000, 1509, 1510, 1512}) {
+  for (const std::size_t chunk : {1UL, 2UL, 3UL, 7UL, 1000UL, 1509UL, 1510UL, 1512UL}) {
     asio::io_context context;
     memory_stream stream(context.get_executor(), {}, chunk);
     frame_writer writer(stream);

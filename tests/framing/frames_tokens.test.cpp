@@ -152,11 +152,10 @@ TEST_CASE("callbacks of readers and writers may be move-only, and are never call
 TEST_CASE("adapted tokens of readers and writers pass their arguments through", "[framing][tokens]") {
   asio::io_context context;
   connection peer(context.get_executor());
-  auto& [stream, reader, writer] = peer;
   int calls = 0;
   std::error_code error;
   const auto read = [&](auto token) {
-    reader.async_read_frames(std::move(token));
+    peer.reader.async_read_frames(std::move(token));
     context.run();
     context.restart();
   };
@@ -168,11 +167,11 @@ TEST_CASE("adapted tokens of readers and writers pass their arguments through", 
   read(asio::redirect_error([&](auto f) { handler({}, f); }, error));
   read(asio::detached);
   CHECK(calls == 5);
-  CHECK(stream.unread().empty());
+  CHECK(peer.stream.unread().empty());
 
   const auto flush = [&](auto token) {
-    REQUIRE_FALSE(writer.add(asio::buffer("1", 1)));
-    writer.async_flush(std::move(token));
+    REQUIRE_FALSE(peer.writer.add(asio::buffer("1", 1)));
+    peer.writer.async_flush(std::move(token));
     context.run();
     context.restart();
   };

@@ -79,7 +79,7 @@ TEST_CASE("a reader that finds no memory to grow says so, and may be called agai
   CHECK(strings(std::get<1>(read())) == std::vector<std::string>{"one"});
 
   // After a read, before one, and once more on the way.
-  for (const std::size_t size : {400, 400, 800}) {
+  for (const std::size_t size : {400UL, 400UL, 800UL}) {
     starve(size);
     const auto [error, frames] = read();
     CHECK(starved());

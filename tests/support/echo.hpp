@@ -109,7 +109,7 @@ inline std::vector<std::string> payloads_of_all_sizes(std::size_t count) {
   std::mt19937 random(Catch::getSeed());
   const auto up_to = [&](std::size_t last) { return std::uniform_int_distribution<std::size_t>(0, last)(random); };
   std::vector<std::string> payloads;
-  for (const std::size_t size : {0, 1, 65'534, 65'535}) payloads.emplace_back(size, 'x');
+  for (const std::size_t size : {0UL, 1UL, 65'534UL, 65'535UL}) payloads.emplace_back(size, 'x');
   while (payloads.size() != count)
     payloads.emplace_back(up_to((std::size_t{1} << up_to(16)) - 1), static_cast<char>('a' + payloads.size() % 26));
   std::ranges::shuffle(payloads, random);
