@@ -20,7 +20,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-FUZZERS = ["frame_decoder"]
+FUZZERS = ["frame_decoder", "frame_reader"]
 SECONDS_BETWEEN_LINES = 10
 
 # A run, at the most; so many inputs a second are tried that a slow one is a finding.
