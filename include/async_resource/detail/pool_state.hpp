@@ -5,7 +5,6 @@
 #ifndef ASYNC_RESOURCE_DETAIL_POOL_STATE_HPP
 #define ASYNC_RESOURCE_DETAIL_POOL_STATE_HPP
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +13,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <stdexcept>
 #include <system_error>
 #include <utility>
 
