@@ -218,7 +218,7 @@ class connection final : public watched {
       const seconds lasted = clock::now() - began_;
       std::ostringstream line;
       line << "event=closed peer=" << peer_ << " requests=" << requests_ << " bytes_in=" << bytes_in_
-           << " bytes_out=" << bytes_out_ << " seconds=" << lasted.count() << " end=" << quoted(end_);
+           << " bytes_out=" << bytes_out_ << " seconds=" << lasted.count() << " end=" << in_quotes(end_);
       write_line(line.str());
     } else if (failed_) {
       write_line(peer_ + ": " + end_);

@@ -26,6 +26,8 @@
 #include <utility>
 
 #include "listener.hpp"
+#include "statistics.hpp"
+#include "stream.hpp"
 
 namespace example {
 
@@ -59,13 +61,13 @@ inline asio::awaitable<void> check_health(plain_stream socket, std::function<hea
 }
 
 /// Answer HTTP requests for as long as the acceptor is open.
-inline asio::awaitable<void> answer_health(asio::io_context& context, any_acceptor& from,
+inline asio::awaitable<void> answer_health(asio::io_context& context, any_acceptor& from, rarely& complaint,
                                            std::function<health()> look) {
-  const auto answer = [&](plain_stream socket) {
+  const auto answer = [&](plain_stream socket) -> asio::awaitable<void> {
     asio::co_spawn(context, check_health(std::move(socket), look), asio::detached);
+    co_return;
   };
-  co_await accept_all(
-      from, [&]() -> asio::io_context& { return context; }, answer);
+  co_await accept_all(from, context, complaint, answer);
 }
 
 }  // namespace example

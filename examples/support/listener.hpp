@@ -63,6 +63,12 @@ inline void set_port(any_endpoint& endpoint, const any_endpoint& other) {
   endpoint = result;
 }
 
+inline std::string peer_of(const plain_stream& socket) {
+  std::error_code error;
+  const auto endpoint = socket.remote_endpoint(error);
+  return error ? "unknown" : text_of(endpoint);
+}
+
 /// Every address that the name stands for. Throws std::system_error.
 inline std::vector<any_endpoint> resolve(const std::string& host, const std::string& port) {
   asio::io_context context;
@@ -106,21 +112,32 @@ inline any_acceptor listen(asio::io_context& context, const any_endpoint& where,
   return result;
 }
 
-/// Accept until the acceptor is closed.
+/// Listen on several addresses. A port that is picked for the first is that of the others too.
+inline std::vector<any_acceptor> listen(asio::io_context& context, std::vector<any_endpoint> addresses,
+                                        bool reuse_port) {
+  std::vector<any_acceptor> result;
+  for (auto& each : addresses) {
+    if (!result.empty()) set_port(each, result.front().local_endpoint());
+    result.push_back(listen(context, each, addresses.size() > 1, reuse_port));
+  }
+  return result;
+}
+
+/// Accept until the acceptor is closed, one connection after the other.
 /**
- * Out of descriptors, it says so and tries again ten times a second. A connection that its peer has given up by the
- * time it is accepted is passed over, by Asio.
+ * Out of descriptors, it says so and tries again ten times a second. A connection that its peer has given up by the time
+ * it is accepted is passed over, by Asio.
  *
- * @param next    Gives the io_context for the next connection.
- * @param accept  Is given its socket.
+ * @param context  Where the connections are to be served.
+ * @param accept   A coroutine that takes a socket.
  */
-template <class Next, class Accept>
-asio::awaitable<void> accept_all(any_acceptor& from, Next next, Accept accept) {
+template <class Accept>
+asio::awaitable<void> accept_all(any_acceptor& from, asio::io_context& context, rarely& complaint, Accept accept) {
   asio::steady_timer timer(from.get_executor());
-  for (rarely complaint;;) {
-    auto [error, socket] = co_await from.async_accept(next(), asio::as_tuple(asio::use_awaitable));
+  for (;;) {
+    auto [error, socket] = co_await from.async_accept(context, asio::as_tuple(asio::use_awaitable));
     if (!error) {
-      accept(std::move(socket));
+      co_await accept(std::move(socket));
       continue;
     }
     if (!from.is_open()) co_return;
@@ -128,6 +145,19 @@ asio::awaitable<void> accept_all(any_acceptor& from, Next next, Accept accept) {
     timer.expires_after(std::chrono::milliseconds(100));
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }
+}
+
+/// Close, and give what was in the backlog: as far as their peers know, those are connected.
+inline std::vector<plain_stream> close(any_acceptor& acceptor, asio::io_context& context) {
+  std::vector<plain_stream> backlog;
+  std::error_code error;
+  acceptor.non_blocking(true, error);
+  while (!error) {
+    auto socket = acceptor.accept(context, error);
+    if (!error) backlog.push_back(std::move(socket));
+  }
+  acceptor.close(error);
+  return backlog;
 }
 
 }  // namespace example

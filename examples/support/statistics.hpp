@@ -64,7 +64,7 @@ inline std::string json(const report& all, std::string_view state) {
 }
 
 /// Text as one value of a line in logfmt.
-inline std::string quoted(std::string_view text) {
+inline std::string in_quotes(std::string_view text) {
   std::ostringstream out;
   out << '"';
   for (const char c : text) {

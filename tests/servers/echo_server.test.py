@@ -13,7 +13,7 @@ FORMATS = {1: ">B", 2: ">H", 4: ">I", 8: ">Q"}
 
 
 def serve(*options):
-    return Server([ECHO, "--port", "0", *options])
+    return Server([ECHO, "--port", "0", "--linger-timeout", "0.1", *options])
 
 
 class Echo(unittest.TestCase):

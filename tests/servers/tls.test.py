@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import tempfile
 import unittest
+import warnings
 
 from harness import HERE, WATCHDOG, Server, program
 
@@ -103,8 +104,10 @@ class Tls(unittest.TestCase):
 
     def test_old_versions_are_refused(self):
         context = ssl.create_default_context(cafile=self.certificate)
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
         with self.serve() as server, socket.create_connection(server.address, WATCHDOG) as plain:
             with self.assertRaises(ssl.SSLError):
