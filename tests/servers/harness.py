@@ -7,8 +7,10 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -23,6 +25,20 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # A test that waits for what never comes fails, instead of waiting for ever.
 WATCHDOG = 60
+
+
+def allow_descriptors():
+    """As many as the system lets this process and its children have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def speak_tls(plain):
+    """To a server whose certificate nobody knows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(plain)
 
 
 def program(path):
@@ -98,6 +114,20 @@ class Server:
     def stderr(self):
         self.errors.seek(0)
         return self.errors.read()
+
+    def descriptors(self):
+        """How many it has open."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def resident(self, peak=False):
+        """Its memory in bytes, or the most that it was since forget_peak()."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            fields = dict(line.split(":", 1) for line in status)
+        return int(fields["VmHWM" if peak else "VmRSS"].split()[0]) * 1024
+
+    def forget_peak(self):
+        with open(f"/proc/{self.process.pid}/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")
 
     def log(self):
         """What the lines of --log and --stats say, each a dictionary."""

@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026 The async_resource authors
+# Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+# https://www.boost.org/LICENSE_1_0.txt)
+
+"""What clients do to servers, each as a process of its own.
+
+An attack says "ready" when it is in place and goes on until its standard input ends; then it writes a line of JSON, what it
+did, and vanishes with all its connections. It is nice: real attackers do not run on the server's machine.
+"""
+
+import argparse
+import collections
+import contextlib
+import json
+import os
+import random
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+
+from harness import WATCHDOG, Client, allow_descriptors, speak_tls
+
+PING = b"\0\4ping"
+LARGEST = b"\xff\xff" + bytes(65_535)
+
+
+class Target:
+    """The server, and what was done to it."""
+
+    def __init__(self, arguments):
+        self.address = arguments.host, arguments.port
+        self.tls = arguments.tls
+        self.connections = arguments.connections
+        self.kept = []
+        self.finish = lambda: None
+        self.did = collections.Counter()
+        self.lock = threading.Lock()
+
+    def count(self, what, number=1):
+        with self.lock:
+            self.did[what] += number
+            return self.did[what]
+
+    def connect(self):
+        """A connection that speaks TLS if the server does."""
+        connection = Client(self.address, speak_tls if self.tls else None).socket
+        self.count("connections")
+        return connection
+
+    def connect_plainly(self):
+        connection = socket.create_connection(self.address)
+        self.count("connections")
+        return connection
+
+
+def in_background(run, count=1):
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def again_and_again(run, count=4):
+    """Whatever the server does to it."""
+    def loop():
+        while True:
+            with contextlib.suppress(OSError):
+                run()
+
+    in_background(loop, count)
+
+
+def receive_all(connection):
+    with contextlib.suppress(OSError):
+        while connection.recv(1 << 16):
+            pass
+
+
+def hold(target, connect, beginning):
+    """Open connections, send each its beginning and no more, and open those again that the server ends."""
+    def opened():
+        connection = connect()
+        with contextlib.suppress(OSError):
+            connection.sendall(beginning)
+        return connection
+
+    def run():
+        while True:
+            for index, connection in enumerate(connections):
+                receive_all(connection)
+                connection.close()
+                target.count("ended by the server")
+                connections[index] = opened()
+
+    connections = [opened() for _ in range(target.connections or 200)]
+    in_background(run)
+
+
+def half_open(target):
+    hold(target, target.connect, b"")
+
+
+def prefix_that_never_comes(target):
+    hold(target, target.connect, b"\0")
+
+
+def payload_that_never_comes(target):
+    hold(target, target.connect, LARGEST[:10])
+
+
+def slow_loris(target):
+    """A frame on each connection, a byte a second."""
+    def run():
+        while True:
+            for connection, frame in list(connections.items()):
+                try:
+                    connection.sendall(bytes([next(frame)]))
+                except OSError:
+                    target.count("ended by the server")
+                    del connections[connection]
+                    connections[target.connect()] = iter(LARGEST)
+            time.sleep(1)
+
+    connections = {target.connect(): iter(LARGEST) for _ in range(target.connections or 200)}
+    in_background(run)
+
+
+def reset_inside_a_frame(target):
+    """A whole frame, a part of the next, and a RST."""
+    def run():
+        connection = target.connect()
+        connection.sendall(PING + PING[:random.randint(1, 5)])
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
+    again_and_again(run)
+
+
+def zero_length_frames(target):
+    """A million at least, over a few connections that read their replies."""
+    million = threading.Event()
+    frames = bytes(2 * 8192)
+    target.finish = million.wait
+
+    def run():
+        connection = target.connect()
+        in_background(lambda: receive_all(connection))
+        while True:
+            connection.sendall(frames)
+            if target.count("frames", len(frames) // 2) >= 1_000_000:
+                million.set()
+
+    in_background(run, target.connections or 4)
+
+
+def never_reads(target):
+    """Ask as much as the server takes, up to 32 MiB on each connection."""
+    def run():
+        connection = target.connect()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with contextlib.suppress(OSError):
+            for _ in range(512):
+                connection.sendall(LARGEST)
+                target.count("frames")
+            target.count("taken whole")
+        target.kept.append(connection)
+
+    target.finish = lambda: [thread.join(WATCHDOG) for thread in threads]
+    threads = in_background(run, target.connections or 8)
+
+
+def crowd(target):
+    """Connections that ask once each, and stay."""
+    for _ in range(target.connections or 5_000):
+        target.kept.append(target.connect())
+        target.kept[-1].sendall(PING)
+    for connection in target.kept:
+        if connection.recv(1):
+            target.count("answered")
+
+
+def flood(target):
+    """Connections that stay, be they accepted or not."""
+    target.kept = [target.connect_plainly() for _ in range(target.connections or 500)]
+
+
+def garbage(target):
+    def run():
+        with target.connect() as connection:
+            in_background(lambda: receive_all(connection))
+            for _ in range(random.randint(1, 20)):
+                connection.sendall(random.randbytes(random.randint(1, 20_000)))
+            connection.shutdown(socket.SHUT_RDWR)
+
+    again_and_again(run)
+
+
+def client_hello():
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost").do_handshake()
+    return outgoing.read()
+
+
+def half_a_handshake(target):
+    """To a server without TLS this is garbage."""
+    hold(target, target.connect_plainly, client_hello())
+
+
+def no_handshake(target):
+    """Bytes that are no TLS."""
+    def run():
+        with target.connect_plainly() as connection:
+            connection.sendall(random.randbytes(1000))
+            connection.shutdown(socket.SHUT_WR)
+            receive_all(connection)
+
+    again_and_again(run)
+
+
+def churn(target):
+    """Connect and close."""
+    again_and_again(lambda: target.connect_plainly().close())
+
+
+ATTACKS = {attack.__name__: attack for attack in (
+    half_open, prefix_that_never_comes, payload_that_never_comes, slow_loris, reset_inside_a_frame, zero_length_frames,
+    never_reads, crowd, flood, garbage, half_a_handshake, no_handshake, churn)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("attack", choices=ATTACKS, metavar="ATTACK", help=", ".join(ATTACKS))
+    parser.add_argument("host")
+    parser.add_argument("port", type=int)
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--connections", type=int, default=0, help="how many, where that is a matter of choice")
+    arguments = parser.parse_args()
+
+    allow_descriptors()
+    os.nice(19)
+    target = Target(arguments)
+    ATTACKS[arguments.attack](target)
+    print("ready", flush=True)
+    sys.stdin.read()
+    target.finish()
+    print(json.dumps(target.did), flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
