@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-#include "../support/options.hpp"
+#include "../support/command_line.hpp"
 #include "sqlite.hpp"
 
 namespace {
@@ -179,13 +179,10 @@ int main(int argc, char** argv) try {
   };
   example::read_command_line(
       argc, argv, "Prints inserts per second.",
-      {{"contender", "  --contender NAME       batch, one (transaction per operation), or mutex (batch)\n", choose},
-       example::text_option("database", "  --database FILE        which is deleted first (benchmark.db)\n",
-                            settings.file),
-       example::number_option<std::size_t>("callers", "  --callers COUNT        how many at once (64)\n",
-                                           settings.callers, 1),
-       example::number_option<std::size_t>("operations", "  --operations COUNT     how many in all (20000)\n",
-                                           settings.operations, 1)});
+      {{"contender", "NAME", "batch, one (transaction per operation), or mutex (batch)", choose},
+       example::text_option("database", "FILE", "which is deleted first (benchmark.db)", settings.file),
+       example::number_option<std::size_t>("callers", "COUNT", "how many at once (64)", settings.callers, 1),
+       example::number_option<std::size_t>("operations", "COUNT", "how many in all (20000)", settings.operations, 1)});
   run(settings);
 } catch (const std::exception& error) {
   std::cerr << "benchmark: " << error.what() << '\n';

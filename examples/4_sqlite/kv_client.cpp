@@ -33,7 +33,7 @@
 #include <utility>
 #include <vector>
 
-#include "../support/options.hpp"
+#include "../support/command_line.hpp"
 #include "kv_protocol.hpp"
 
 namespace {
@@ -58,17 +58,14 @@ settings read_settings(int argc, char** argv) {
   settings result;
   read_command_line(
       argc, argv, "Loads kv_server with writes, or verifies them.",
-      {text_option("host", "  --host HOST            the server's address (127.0.0.1)\n", result.host),
-       number_option<std::uint16_t>("port", "  --port PORT            the server's port (8888)\n", result.port, 1),
-       number_option<std::size_t>("connections", "  --connections COUNT    each with one write at a time (64)\n",
-                                  result.connections, 1),
-       number_option<std::size_t>("seconds", "  --seconds COUNT        for how long to write (5)\n", result.seconds, 1),
-       number_option<std::size_t>("requests", "  --requests COUNT       or how much, in all\n", result.requests, 1),
-       number_option<std::size_t>("size", "  --size BYTES           of a value (100)\n", result.size, 50),
-       text_option("journal", "  --journal FILE         where to note each write as soon as it is acknowledged\n",
-                   result.journal),
-       text_option("verify", "  --verify FILE          write nothing, but look for what was noted there\n",
-                   result.verify)});
+      {text_option("host", "HOST", "the server's address (127.0.0.1)", result.host),
+       number_option<std::uint16_t>("port", "PORT", "the server's port (8888)", result.port, 1),
+       number_option<std::size_t>("connections", "COUNT", "each with one write at a time (64)", result.connections, 1),
+       number_option<std::size_t>("seconds", "COUNT", "for how long to write (5)", result.seconds, 1),
+       number_option<std::size_t>("requests", "COUNT", "or how much, in all", result.requests, 1),
+       number_option<std::size_t>("size", "BYTES", "of a value (100)", result.size, 50),
+       text_option("journal", "FILE", "where to note each write as soon as it is acknowledged", result.journal),
+       text_option("verify", "FILE", "write nothing, but look for what was noted there", result.verify)});
   return result;
 }
 
