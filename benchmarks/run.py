@@ -14,7 +14,6 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
 import resource
 import signal
 import statistics
@@ -23,6 +22,7 @@ import sys
 import time
 
 import compile_time
+from report import about_the_machine, progress, quartiles
 
 DEPTHS = [1, 16, 256, 4096, 65536]
 SUBJECT = 'awaited'
@@ -81,11 +81,7 @@ class Cell:
         return statistics.median(value(result, key) for result in self.results)
 
     def quartiles(self, key):
-        values = sorted(value(result, key) for result in self.results)
-        if len(values) == 1:
-            return values * 2
-        first, _, third = statistics.quantiles(values, n=4, method='inclusive')
-        return [first, third]
+        return quartiles([value(result, key) for result in self.results])
 
     @property
     def failure(self):
@@ -166,13 +162,6 @@ def measure_all(groups, binary, steps, rounds, budget, pin):
     progress('')
 
 
-def progress(text):
-    """One line that is overwritten, or none where that cannot be."""
-    if sys.stderr.isatty():
-        sys.stderr.write('\r\033[K' + text)
-        sys.stderr.flush()
-
-
 COLUMNS = ['', 'ops/s', 'ns/op', '(quartiles)', 'allocs/op', 'CPU ns/op', 'p50 us', 'p99 us', 'p99.9 us', 'ratio',
            'rounds']
 
@@ -235,15 +224,6 @@ def as_json(cells):
             if blocking:
                 entry['ratio_to_blocking'] = throughput / blocking.median('operations_per_second')
         yield entry
-
-
-def about_the_machine():
-    model = platform.processor()
-    if os.path.exists('/proc/cpuinfo'):
-        with open('/proc/cpuinfo', encoding='utf-8') as lines:
-            model = next((line.partition(':')[2].strip() for line in lines if line.startswith('model name')), model)
-    return {'processor': model, 'processors': os.cpu_count(), 'system': platform.system(),
-            'release': platform.release(), 'stack': STACK}
 
 
 def print_extras(result):
@@ -318,8 +298,8 @@ def main():
                     groups[function, topology, depth] = cells
 
     result = {'build': {k: v for k, v in listed.items() if k not in ('topologies', 'functions', 'contenders')},
-              'contenders': listed['contenders'], 'machine': about_the_machine(), 'pinned': arguments.pin,
-              'load_before': os.getloadavg()}
+              'contenders': listed['contenders'], 'machine': {**about_the_machine(), 'stack': STACK},
+              'pinned': arguments.pin, 'load_before': os.getloadavg()}
     result.update(call(arguments.binary, '--calibrate'))
     try:
         measure_all(groups, arguments.binary, result['steps_per_microsecond'], rounds, arguments.budget,
