@@ -112,8 +112,14 @@ class Server:
         return self.wait()
 
     def stderr(self):
-        self.errors.seek(0)
-        return self.errors.read()
+        # Reading moves the offset, which is the server's too; os.pread does not.
+        return os.pread(self.errors.fileno(), os.fstat(self.errors.fileno()).st_size, 0).decode()
+
+    def await_stderr(self, expected):
+        deadline = time.monotonic() + WATCHDOG
+        while expected not in self.stderr():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the server has written {self.stderr()!r}")
 
     def descriptors(self):
         """How many it has open."""

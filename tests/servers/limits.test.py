@@ -28,6 +28,7 @@ class Limits(unittest.TestCase):
             server = stack.enter_context(Server([ECHO, "--port", "0"], preexec_fn=few_descriptors))
             crowd = [stack.enter_context(server.connect()) for _ in range(60)]
             self.assertEqual(crowd[0].ask(b"first"), b"first")
+            server.await_stderr("accept: Too many open files\n")
             for client in crowd[:-1]:
                 client.socket.close()
             self.assertEqual(crowd[-1].ask(b"last"), b"last")
