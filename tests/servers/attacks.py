@@ -5,8 +5,8 @@
 
 """What clients do to servers, each as a process of its own.
 
-An attack says "ready" when it is in place and goes on until its standard input ends; then it writes a line of JSON, what it
-did, and vanishes with all its connections. It is nice: real attackers do not run on the server's machine.
+An attack says "ready" when it is in place and goes on until its standard input ends; then it writes a line of JSON,
+what it did, and vanishes with all its connections. It is nice: real attackers do not run on the server's machine.
 """
 
 import argparse

@@ -5,8 +5,8 @@
 
 """An echo server that does everything wrong, for hostile.test.py to find out.
 
-It keeps replies until they are read, keeps connections for ever, sleeps when a frame is not all there, and ends when it is
-told to stop without having answered.
+It keeps replies until they are read, keeps connections for ever, sleeps when a frame is not all there, and ends when it
+is told to stop without having answered.
 """
 
 import asyncio

@@ -19,8 +19,8 @@ import time
 import urllib.error
 import urllib.request
 
-EXAMPLES = os.environ["EXAMPLES"]
-BUILD = os.environ["EXAMPLES_BUILD"]
+EXAMPLES = os.environ.get("EXAMPLES", "")
+BUILD = os.environ.get("EXAMPLES_BUILD", "")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 # A test that waits for what never comes fails, instead of waiting for ever.

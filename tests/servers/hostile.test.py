@@ -18,15 +18,15 @@ import unittest
 from harness import HERE, WATCHDOG, Server, allow_descriptors, program, python, speak_tls
 
 # The neighbour asks once a millisecond. Its p99 is compared with that of another, of a twin of the server that nobody
-# attacks, at the same time, so that what the attackers and others take from the machine delays both; what counts is the median
-# of the ratios in several windows. When it is too great the attack is repeated and windows are added: noise goes away, what is
-# the server's stays.
+# attacks, at the same time, so that what the attackers and others take from the machine delays both; what counts is the
+# median of the ratios in several windows. When it is too great the attack is repeated and windows are added: noise goes
+# away, what is the server's stays.
 WINDOW = 200
 WINDOWS = 4
 ROUNDS = 6
 
-# Milliseconds. A usual p99 below this is too good to be doubled only: who wakes up on a processor that another process has
-# waits for longer, whoever serves.
+# Milliseconds. A usual p99 below this is too good to be doubled only: who wakes up on a processor that another process
+# has waits for longer, whoever serves.
 FLOOR = 1
 
 # Milliseconds, too. A median does not see what happens once.
@@ -282,8 +282,8 @@ class TlsEchoServer(Hostile, unittest.TestCase):
         directory = tempfile.TemporaryDirectory()
         cls.addClassCleanup(directory.cleanup)
         cls.key, cls.certificate = (os.path.join(directory.name, name) for name in ("key.pem", "certificate.pem"))
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                        "-subj", "/CN=localhost", "-keyout", cls.key, "-out", cls.certificate],
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-subj", "/CN=localhost", "-keyout", cls.key, "-out", cls.certificate],
                        check=True, capture_output=True)
 
     def serve(self, *options, **keywords):

@@ -6,8 +6,8 @@
 """A well-behaved client that measures how long it waits for its replies.
 
 A process of its own, so that nothing but the server and the machine delays it. For each line on the standard input, a
-number, it asks so many requests, one a millisecond, and answers with a line of JSON, the milliseconds that each took. In
-between it asks now and then, so that no server finds it idle.
+number, it asks so many requests, one a millisecond, and answers with a line of JSON, the milliseconds that each took.
+In between it asks now and then, so that no server finds it idle.
 """
 
 import argparse

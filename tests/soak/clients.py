@@ -64,7 +64,9 @@ class Client:
     async def send(self, data):
         self.writer.write(data)
         await self.writer.drain()
-        await asyncio.sleep(0)  # which drain() leaves out, even where the connection is lost
+        await asyncio.sleep(0)  # which drain() leaves out, be the connection lost or not
+        if self.writer.transport.is_closing():
+            raise ConnectionResetError
 
     async def receive(self):
         """A payload, or None at the end of the stream."""

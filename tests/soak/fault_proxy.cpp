@@ -2,8 +2,8 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-// A TCP proxy that does what networks do: what it passes on is split, merged and held back, and connections are cut, all of
-// it by a seed. Before it cuts a connection it says so on the standard output, "cut" and the client's port:
+// A TCP proxy that does what networks do: what it passes on is split, merged and held back, and connections are cut,
+// all of it by a seed. Before it cuts a connection it says so on the standard output, "cut" and the client's port:
 //
 //   fault_proxy --target 8888 --seed 1
 

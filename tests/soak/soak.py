@@ -7,9 +7,10 @@
 
     soak.py build/release --seconds 600
 
-Each server is behind fault_proxy, which splits, merges, holds back and cuts, by the seed. Good clients and bad talk to it: every
-reply that arrives has to be right and in its place, every connection that ends has to be explained, by the proxy or by what
-the client itself did. Once warm, neither memory nor descriptors may grow, and in the end every server drains under load.
+Each server is behind fault_proxy, which splits, merges, holds back and cuts, by the seed. Good clients and bad talk to
+it: every reply that arrives has to be right and in its place, every connection that ends has to be explained, by the
+proxy or by what the client itself did. Once warm, neither memory nor descriptors may grow, and in the end every server
+drains under load.
 """
 
 import argparse
@@ -28,11 +29,11 @@ from subjects import WATCHDOG, Echo, Failure, Subject, all_subjects
 OPTIONS = ("--threads", "2", "--log", "--idle-timeout", "5", "--read-timeout", "5", "--write-timeout", "5",
            "--drain-timeout", "20")
 
-# The first part of the time warms up; of the rest, the medians of the first and the last third are compared. In ten minutes
-# 250 bytes lost with each connection are more than may be gained; in less than a minute SQLite's cache is still filling.
+# The first part of the time warms up; of the rest, the medians of the first and the last third are compared. In ten
+# minutes that finds 250 bytes lost with each connection; in less than five SQLite is not warm.
 WARM_UP = 0.25
 GROWTH = 4096  # KiB
-SHORT = 60
+SHORT = 300
 
 
 class Soak:
