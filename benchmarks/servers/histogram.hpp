@@ -13,7 +13,7 @@
 
 namespace benchmarks {
 
-// Counts numbers in buckets that grow with them: 64 for each power of two, so that a quantile is 1.6 % too high at most.
+// Counts numbers in buckets that grow with them, 64 for each power of two: a quantile is too high by 1.6 % at most.
 class histogram {
  public:
   void add(std::uint64_t number) {

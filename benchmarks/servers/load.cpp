@@ -2,9 +2,9 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-// A load generator for servers that answer each frame with one, in order: a two-byte length, most significant first, and a
-// payload. Each connection keeps as many requests in flight as it is told; each reply is compared with its request. One
-// thread, epoll, and no more system calls than the server's way of answering asks for.
+// A load generator for servers that answer each frame with one, in order: a two-byte length, most significant first, and
+// a payload. Each connection keeps as many requests in flight as it is told; each reply is compared with its request.
+// One thread, epoll, and no more system calls than the server's way of answering asks for.
 //
 //   async_resource_load --port 8888 --connections 64 --depth 16 --payload 64
 

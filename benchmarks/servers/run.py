@@ -35,8 +35,8 @@ SETTINGS = ['64x1x64', '64x16x64']
 AIMS = [('64x16x64', 'figure_1_echo', 4), ('64x1x64', 'epoll_echo', 0.9)]
 MOST_SYSTEM_CALLS = ('64x16x64', 0.25)
 
-FIGURES = ['requests_per_second', 'cpu_ns_per_request', 'client_busy', 'peak_memory', 'latency.p50_ns', 'latency.p99_ns',
-           'latency.p999_ns']
+FIGURES = ['requests_per_second', 'cpu_ns_per_request', 'client_busy', 'peak_memory', 'latency.p50_ns',
+           'latency.p99_ns', 'latency.p999_ns']
 
 
 class Setting:
@@ -176,8 +176,8 @@ Medians of interleaved rounds, as Markdown. CPU: of the server, user and system.
 the load generator took. Last: the ratio of the requests per second, in the median round and the quartiles.''')
     for cells in table:
         bases = [cell for cell in cells if cell.contender.name in BASES and not cell.failure]
-        heads = ['requests/s', '(quartiles)', 'CPU µs/request', 'system calls/request', 'p50 µs', 'p99 µs', 'p99.9 µs',
-                 'MiB', 'client', *(f'to {base.contender.name}' for base in bases)]
+        heads = ['requests/s', '(quartiles)', 'CPU µs/request', 'system calls/request', 'p50 µs', 'p99 µs',
+                 'p99.9 µs', 'MiB', 'client', *(f'to {base.contender.name}' for base in bases)]
         print(f'\n{cells[0].setting.title}\n\n| | {" | ".join(heads)} |\n|---|{"---|" * len(heads)}')
         for cell in cells:
             row = [cell.failure] if cell.failure else figures_of(cell, bases)
@@ -210,7 +210,7 @@ def print_aims(table):
     setting, most = MOST_SYSTEM_CALLS
     subject = cells.get((SUBJECT, setting))
     if subject and subject.system_calls is not None:
-        calls = ', '.join(f'{name} {count:.4f}' for name, count in sorted(subject.system_calls.items()))
+        calls = ', '.join(f'{name} {count:.4f}' for name, count in sorted(subject.system_calls.items()) if count > 5e-5)
         print(f'{setting}: {SUBJECT} makes {sum(subject.system_calls.values()):.3f} system calls a request ({calls}); '
               f'aimed at: less than {most}')
 
@@ -225,12 +225,12 @@ def draw_chart(result, directory):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--programs', required=True, metavar='DIR', help='where load, epoll_echo and the others were built')
+    parser.add_argument('--programs', required=True, metavar='DIR', help='where load and the servers were built')
     parser.add_argument('--rounds', type=int, help='11 unless told')
     parser.add_argument('--seconds', type=float, help='of each measurement, after a warm-up; 1 unless told')
     parser.add_argument('--quick', action='store_true', help='one round of a fifth of a second')
     parser.add_argument('--setting', type=Setting, action='append', metavar='CONNECTIONSxDEPTHxPAYLOAD',
-                        help=f'requests in flight on each connection, bytes of each; may be repeated ({", ".join(SETTINGS)})')
+                        help=f'requests in flight on each, bytes of each; may be repeated ({", ".join(SETTINGS)})')
     parser.add_argument('--only', action='append', metavar='NAME', help='only this contender; may be repeated')
     parser.add_argument('--server', action='append', default=[], metavar='NAME=COMMAND',
                         help='one more: a command that prints "listening on HOST:PORT" and echoes; may be repeated')
@@ -279,6 +279,9 @@ def main():
             out.write('\n')
     if arguments.charts:
         draw_chart(result, arguments.charts)
+    failed = {cell.contender.name for cells in table for cell in cells if cell.failure}
+    if failed:
+        sys.exit(f'run.py: failed: {", ".join(sorted(failed))}; the tables say how')
 
 
 if __name__ == '__main__':
