@@ -29,10 +29,9 @@ class heap_watch {
   /// The largest block asked for, refused or not.
   std::size_t largest() const { return largest_; }
 
-  static void* allocate(std::size_t size) {
+  static void* allocate(std::size_t size) noexcept {
     largest_ = std::max(largest_, size);
-    if (void* const block = size <= bound_ ? std::malloc(size) : nullptr) return block;
-    throw std::bad_alloc();
+    return size <= bound_ ? std::malloc(size) : nullptr;
   }
 
  private:
@@ -43,6 +42,11 @@ class heap_watch {
 }  // namespace fuzzing
 
 void* operator new(std::size_t size) {
+  if (void* const block = fuzzing::heap_watch::allocate(size)) return block;
+  throw std::bad_alloc();
+}
+// AddressSanitizer's own does not call the one above; libFuzzer sorts with it.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   return fuzzing::heap_watch::allocate(size);
 }
 void operator delete(void* block) noexcept {
