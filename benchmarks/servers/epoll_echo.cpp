@@ -5,7 +5,7 @@
 // The echo server to compare with: a level-triggered epoll loop on one thread, and nothing else. What is there is read
 // into the connection's buffer, and the whole frames in it go back in one write.
 //
-//   async_resource_benchmarks_epoll_echo --port 8888
+//   epoll_echo --port 8888
 
 #include <CLI/CLI.hpp>
 #include <exception>

@@ -6,7 +6,7 @@
 // a payload. Each connection keeps as many requests in flight as it is told; each reply is compared with its request.
 // One thread, epoll, and no more system calls than the server's way of answering asks for.
 //
-//   async_resource_load --port 8888 --connections 64 --depth 16 --payload 64
+//   load --port 8888 --connections 64 --depth 16 --payload 64
 
 #include <sys/resource.h>
 
