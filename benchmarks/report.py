@@ -4,6 +4,7 @@
 
 """What the benchmarks' scripts have in common."""
 
+import json
 import os
 import platform
 import statistics
@@ -31,3 +32,9 @@ def progress(text):
     if sys.stderr.isatty():
         sys.stderr.write('\r\033[K' + text)
         sys.stderr.flush()
+
+
+def write_json(result, path):
+    with open(path, 'w', encoding='utf-8') as out:
+        json.dump(result, out, indent=1)
+        out.write('\n')

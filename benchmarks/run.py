@@ -22,7 +22,7 @@ import sys
 import time
 
 import compile_time
-from report import about_the_machine, progress, quartiles
+from report import about_the_machine, progress, quartiles, write_json
 
 DEPTHS = [1, 16, 256, 4096, 65536]
 SUBJECT = 'awaited'
@@ -316,9 +316,7 @@ def main():
     print_tables(groups)
     print_extras(result)
     if arguments.json:
-        with open(arguments.json, 'w', encoding='utf-8') as out:
-            json.dump(result, out, indent=1)
-            out.write('\n')
+        write_json(result, arguments.json)
     if arguments.charts:
         draw_charts(result, arguments.charts, arguments.json)
 

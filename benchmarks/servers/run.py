@@ -12,7 +12,6 @@ ratio that of the ratios in each round. System calls are counted by strace in ru
 
 import argparse
 import importlib.util
-import json
 import os
 import re
 import shlex
@@ -26,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.dirname(HERE))
 
 from measuring import Failure, count_system_calls, measure  # noqa: E402
-from report import about_the_machine, progress, quartiles  # noqa: E402
+from report import about_the_machine, progress, quartiles, write_json  # noqa: E402
 
 # What others are compared with, and what is aimed at: in a setting, a figure of a server, as a multiple of another's.
 BASES = ['figure_1_echo', 'epoll_echo']
@@ -274,9 +273,7 @@ def main():
     print_tables(table)
     print_aims(table)
     if arguments.json:
-        with open(arguments.json, 'w', encoding='utf-8') as out:
-            json.dump(result, out, indent=1)
-            out.write('\n')
+        write_json(result, arguments.json)
     if arguments.charts:
         draw_chart(result, arguments.charts)
     failed = {cell.contender.name for cells in table for cell in cells if cell.failure}
