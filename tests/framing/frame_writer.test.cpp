@@ -8,7 +8,10 @@
 
 #include <algorithm>
 #include <asio/io_context.hpp>
+#include <asio/local/stream_protocol.hpp>
+#include <asio/read.hpp>
 #include <asio/thread_pool.hpp>
+#include <asio/use_future.hpp>
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <concepts>
@@ -269,6 +272,65 @@ TEST_CASE("an error tells what had been written, and the batch is dropped", "[fr
   CHECK(flush(context, writer) == outcome(asio::error::broken_pipe, 7));
   CHECK(writer.size() == 0);
   CHECK(flush(context, writer) == success(0));
+}
+
+TEST_CASE("what a socket takes at once is written without an operation, and the rest by the next flush",
+          "[framing][writer]") {
+  asio::io_context context;
+  socket_pair<asio::local::stream_protocol> sockets(context);
+  sockets.first.non_blocking(true);
+  frame_writer writer(sockets.first);
+  const std::string payload(60'000, 'x');
+  std::size_t added = 0, sent = 0;
+  std::error_code error;
+  for (; writer.size() == 0; ++added) {
+    add(writer, payload);
+    sent += writer.flush_some(error);
+    REQUIRE_FALSE(error);
+  }
+  REQUIRE(added > 1);
+  const std::size_t size = added * (payload.size() + 2);
+  CHECK(sent + writer.size() == size);
+  CHECK(writer.flush_some(error) == 0);
+  CHECK_FALSE(error);
+  auto rest = writer.async_flush(future_outcome);
+  CHECK(writer.flush_some(error) == 0);
+  std::string received(size, '\0');
+  auto all = asio::async_read(sockets.second, asio::buffer(received), asio::use_future);
+  const auto [failure, bytes] = wait(context, std::move(rest));
+  CHECK_FALSE(failure);
+  CHECK(bytes == size - sent);
+  CHECK(wait(context, std::move(all)) == size);
+  const std::string frame = "\xea\x60" + payload;
+  for (std::size_t i = 0; i != added; ++i) CHECK(received.compare(i * frame.size(), frame.size(), frame) == 0);
+}
+
+TEST_CASE("nothing is written at once to a socket that would block, nor of borrowed payloads", "[framing][writer]") {
+  asio::io_context context;
+  socket_pair<asio::local::stream_protocol> sockets(context);
+  frame_writer writer(sockets.first);
+  std::error_code error;
+  CHECK(writer.flush_some(error) == 0);
+  add(writer, "blocking");
+  CHECK(writer.flush_some(error) == 0);
+  sockets.first.non_blocking(true);
+  CHECK(writer.flush_some(error) == 10);
+  const std::string borrowed(5'000, 'x');
+  add_borrowed(writer, borrowed);
+  CHECK(writer.flush_some(error) == 0);
+  CHECK_FALSE(error);
+}
+
+TEST_CASE("a socket that is closed by its peer says so at once", "[framing][writer]") {
+  asio::io_context context;
+  socket_pair<asio::local::stream_protocol> sockets(context);
+  sockets.first.non_blocking(true);
+  sockets.second.close();
+  frame_writer writer(sockets.first);
+  add(writer, "unheard");
+  std::error_code error;
+  CHECK(writer.flush_some(error) == 0);
+  CHECK(error == asio::error::broken_pipe);
 }
 
 TEST_CASE("a writer may be moved at any time, and then goes on", "[framing][writer]") {

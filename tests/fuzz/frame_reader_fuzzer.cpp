@@ -2,12 +2,12 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-// A session on frame_reader and frame_writer, a resource, and a stream in memory, step by step: what it writes is what the
-// naive decoder says of what had been delivered to it.
+// A session on frame_reader and frame_writer, a resource, and a stream in memory, step by step: what it writes is what
+// the naive decoder says of what had been delivered to it.
 //
-// The input:  kind, limit (2 bytes), buffer size, frames at once, repeats, number of steps, steps..., what the peer sends
-// A step has its kind in the upper three bits and an argument in the others. When there are no more, all that can happen
-// does, to the end.
+// The input:  kind, limit (2 bytes), buffer size, frames at once, repeats, number of steps, steps..., what the peer
+// sends A step has its kind in the upper three bits and an argument in the others. When there are no more, all that can
+// happen does, to the end.
 
 #include <algorithm>
 #include <asio/as_tuple.hpp>

@@ -2,7 +2,8 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-// Runs a fuzzer on the files and folders given, without libFuzzer. Each is named first: the last is the one that failed.
+// Runs a fuzzer on the files and folders given, without libFuzzer. Each is named first: the last is the one that
+// failed.
 
 #include <algorithm>
 #include <cstddef>

@@ -20,7 +20,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-FUZZERS = ["frame_decoder", "frame_reader"]
+FUZZERS = ["frame_decoder", "frame_reader", "connection"]
 SECONDS_BETWEEN_LINES = 10
 
 # A run, at the most; so many inputs a second are tried that a slow one is a finding.
@@ -54,6 +54,9 @@ class Fuzzer:
         self.options = [f"-max_len={arguments.length}", f"-max_total_time={arguments.seconds}",
                         f"-runs={arguments.runs}", f"-timeout={SECONDS_FOR_ONE_INPUT}", "-print_final_stats=1",
                         f"-artifact_prefix={self.findings}/"]
+        if arguments.fuzzer == "connection":
+            # Its log, a line for each input that ends badly, is left out. Run again, a finding says what it is.
+            self.options.append("-close_fd_mask=2")
         if arguments.fast:
             # Half of the time would be spent on what is known of each input.
             self.options += ["-entropic=0", "-reduce_inputs=0"]

@@ -99,6 +99,18 @@ class wire {
     return initiate(write_, buffers, token);
   }
 
+  bool non_blocking() const { return true; }
+
+  std::size_t write_some(const asio::const_buffer& buffer, std::error_code& error) {
+    check(!writing(), "there is one write at a time");
+    const std::size_t size = std::min(room_to_write_, buffer.size());
+    error = closed_ ? std::error_code(asio::error::bad_descriptor) : write_error_;
+    if (!error && size == 0) error = asio::error::would_block;
+    if (error) return 0;
+    room_to_write_ -= size;
+    return write(buffer, size);
+  }
+
   void cancel(std::error_code& error) {
     error = {};
     read_.cancel();
@@ -140,16 +152,23 @@ class wire {
     read_.complete({}, size);
   }
 
+  /// Let a write that waits go on; where none does, the next ones take so many bytes at once.
   void accept(std::size_t at_most) {
-    const std::size_t before = written_.size();
-    const std::size_t size = std::min(at_most, asio::buffer_size(write_.buffers()));
-    written_.resize(before + size);
-    asio::buffer_copy(asio::buffer(written_) + before, write_.buffers());
-    write_.complete({}, size);
+    if (!writing()) {
+      room_to_write_ = at_most;
+      return;
+    }
+    write_.complete({}, write(write_.buffers(), at_most));
   }
 
   void fail_read(std::error_code error) { read_.complete(error, 0); }
-  void fail_write(std::error_code error) { write_.complete(error, 0); }
+  /// The same.
+  void fail_write(std::error_code error) {
+    if (writing())
+      write_.complete(error, 0);
+    else
+      write_error_ = error;
+  }
 
   void abandon() {
     read_.abandon();
@@ -158,6 +177,14 @@ class wire {
 
  private:
   std::span<const std::byte> unread() const { return input_.subspan(position_); }
+
+  template <class ConstBufferSequence>
+  std::size_t write(const ConstBufferSequence& buffers, std::size_t at_most) {
+    const std::size_t before = written_.size();
+    const std::size_t size = std::min(at_most, asio::buffer_size(buffers));
+    written_.resize(before + size);
+    return asio::buffer_copy(asio::buffer(written_) + before, buffers);
+  }
 
   template <class Buffer, class BufferSequence, class Token>
   auto initiate(pending<Buffer>& operation, const BufferSequence& buffers, Token& token) {
@@ -173,6 +200,8 @@ class wire {
   std::span<const std::byte> input_;
   std::size_t position_ = 0;
   std::vector<std::byte> written_;
+  std::size_t room_to_write_ = 0;  // at once
+  std::error_code write_error_;    // of writing at once
   bool closed_ = false;
   bool shut_ = false;
   pending<asio::mutable_buffer> read_;

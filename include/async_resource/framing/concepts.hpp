@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <ranges>
+#include <system_error>
 
 #include <async_resource/detail/asio.hpp>
 
@@ -42,6 +43,13 @@ concept async_write_stream = requires(Stream& stream, asio::const_buffer buffer)
   typename Stream::executor_type;
   { stream.get_executor() } -> std::convertible_to<typename Stream::executor_type>;
   stream.async_write_some(buffer, asio::deferred);
+};
+
+/// `Stream` has a non-blocking mode, in which `write_some` takes what it can at once, as Asio's sockets have.
+template <class Stream>
+concept non_blocking_write_stream = requires(Stream& stream, asio::const_buffer buffer, std::error_code& error) {
+  { stream.non_blocking() } -> std::convertible_to<bool>;
+  { stream.write_some(buffer, error) } -> std::convertible_to<std::size_t>;
 };
 
 /// `Buffers` meets Asio's ConstBufferSequence requirements.

@@ -100,11 +100,12 @@ class read_frames_op {
 
 /// Reads many frames at once: what has arrived together is yielded together.
 /**
- * Where async_read_frame asks the stream twice for each frame, a frame_reader takes what is there in one read, and yields
- * all frames in it that are whole. It reads ahead: nothing else may read from the stream.
+ * Where async_read_frame asks the stream twice for each frame, a frame_reader takes what is there in one read, and
+ * yields all frames in it that are whole. It reads ahead: nothing else may read from the stream.
  *
- * Its memory is bounded: one buffer of `buffer_size` bytes, allocated by the constructor. A frame that does not fit makes
- * it grow as the bytes arrive, to the size of that frame at most, hence to `limit` and a prefix; it stays as large.
+ * Its memory is bounded: one buffer of `buffer_size` bytes, allocated by the constructor. A frame that does not fit
+ * makes it grow as the bytes arrive, to the size of that frame at most, hence to `limit` and a prefix; it stays as
+ * large.
  *
  * Back-pressure is the caller's: until the next call nothing is read, and the sender is held back by the stream.
  *
@@ -154,14 +155,14 @@ class frame_reader {
    *
    * @par Completion Signature       void(std::error_code, frames<Prefix>), one frame at least, none on error. The
    *                                 payloads stay valid until the next call.
-   * @par Executor                   The handler's associated executor, else the stream's. What needs no reading completes
-   *                                 through the associated immediate executor.
+   * @par Executor                   The handler's associated executor, else the stream's. What needs no reading
+   *                                 completes through the associated immediate executor.
    * @par Per-Operation Cancellation terminal, partial, total, as far as the stream supports them. Nothing is lost: the
    *                                 call may be repeated.
-   * @par Errors                     asio::error::eof at the end of the stream between frames; errc::frame_truncated inside
-   *                                 a frame, its prefix included; errc::frame_too_large; std::errc::not_enough_memory,
-   *                                 after which the call may be repeated; asio::error::operation_aborted; those of the
-   *                                 stream.
+   * @par Errors                     asio::error::eof at the end of the stream between frames; errc::frame_truncated
+   *                                 inside a frame, its prefix included; errc::frame_too_large;
+   *                                 std::errc::not_enough_memory, after which the call may be repeated;
+   *                                 asio::error::operation_aborted; those of the stream.
    * @par Exceptions                 What allocating may throw. The associated allocator is used.
    */
   template <detail::frames_token<Prefix> Token = detail::default_token_t<Stream>>

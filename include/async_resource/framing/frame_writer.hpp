@@ -169,23 +169,44 @@ class frame_writer {
     return add_borrowed(asio::const_buffer(payload.data(), payload.size()));
   }
 
+  /// Write what the stream takes at once of what has been added; the rest goes with the next flush.
+  /**
+   * One call of the stream's `write_some`: in most cases a socket takes all, and no operation is needed. Writes nothing
+   * if the stream is not in non-blocking mode, if payloads are borrowed, if a flush is under way, or if one could not
+   * start, whose frames go first.
+   *
+   * @param error Success, also where the stream takes nothing; or that of the stream, which is then to be closed.
+   * @returns The bytes that were written, prefixes included; they are no part of size() any more.
+   */
+  std::size_t flush_some(std::error_code& error)
+    requires(non_blocking_write_stream<Stream>)
+  {
+    error.clear();
+    auto& batch = queue_->filling;
+    if (batch.size() == 0 || !batch.contiguous() || queue_->leaving.size() != 0 || !stream_->non_blocking()) return 0;
+    const std::size_t bytes = stream_->write_some(batch.bytes(), error);
+    if (error == asio::error::would_block || error == asio::error::try_again) error.clear();
+    batch.consume(bytes);
+    return bytes;
+  }
+
   /// Write what has been added.
   /**
    * Initiating function: returns at once. The operation completes when:
    * @li all that had been added when it was started has been written; if nothing had, without writing;
    * @li an error occurred: the stream is to be closed, for a part may have been written.
    *
-   * It is composed of calls to the stream's `async_write_some`, all frames being handed over as one sequence of buffers.
-   * Until it completes no other operation may write to the stream.
+   * It is composed of calls to the stream's `async_write_some`, all frames being handed over as one sequence of
+   * buffers. Until it completes no other operation may write to the stream.
    *
    * @param token The completion token; by default that of the stream's executor, else `asio::deferred`.
    *
    * @par Completion Signature       void(std::error_code, std::size_t bytes), what was written, prefixes included.
-   * @par Executor                   The handler's associated executor, else the stream's. What needs no writing completes
-   *                                 through the associated immediate executor.
+   * @par Executor                   The handler's associated executor, else the stream's. What needs no writing
+   *                                 completes through the associated immediate executor.
    * @par Per-Operation Cancellation terminal, as far as the stream supports it; a part may have been written.
-   * @par Errors                     asio::error::operation_aborted; std::errc::not_enough_memory: nothing has been written
-   *                                 and the call may be repeated; those of the stream.
+   * @par Errors                     asio::error::operation_aborted; std::errc::not_enough_memory: nothing has been
+   *                                 written and the call may be repeated; those of the stream.
    * @par Exceptions                 What allocating may throw: nothing has been written and the call may be repeated.
    *                                 The associated allocator is used.
    */

@@ -108,11 +108,13 @@ class read_frame_op {
  * @par Completion Signature       void(std::error_code, std::size_t payload), the length of the payload, 0 on error.
  * @par Executor                   The handler's associated executor, else the stream's.
  * @par Per-Operation Cancellation terminal, as far as the stream supports it; the stream may be left inside a frame.
- * @par Errors                     asio::error::eof at the end of the stream between frames; errc::frame_truncated inside
- *                                 a frame, its prefix included; errc::frame_too_large; std::errc::not_enough_memory
- *                                 if `payload.resize()` throws; asio::error::operation_aborted; those of the stream.
+ * @par Errors                     asio::error::eof at the end of the stream between frames; errc::frame_truncated
+ *                                 inside a frame, its prefix included; errc::frame_too_large;
+ *                                 std::errc::not_enough_memory if `payload.resize()` throws;
+ *                                 asio::error::operation_aborted; those of the stream.
  * @par Object Lifetimes           `stream` and `payload` are referred to, not copied.
- * @par Thread Safety              The stream's: concurrent operations on one stream need a strand, implicit or explicit.
+ * @par Thread Safety              The stream's: concurrent operations on one stream need a strand, implicit or
+ * explicit.
  * @par Exceptions                 What allocating may throw. The associated allocator is used.
  * @par Example
  * @code

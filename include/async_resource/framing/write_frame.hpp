@@ -103,10 +103,12 @@ class write_frame_op {
  * @par Completion Signature       void(std::error_code, std::size_t payload), the length of the payload, 0 on error.
  * @par Executor                   The handler's associated executor, else the stream's. A refused payload completes
  *                                 through the associated immediate executor.
- * @par Per-Operation Cancellation terminal, as far as the stream supports it; a part of the frame may have been written.
+ * @par Per-Operation Cancellation terminal, as far as the stream supports it; a part of the frame may have been
+ * written.
  * @par Errors                     errc::frame_too_large; asio::error::operation_aborted; those of the stream.
  * @par Object Lifetimes           `stream` and the bytes of `payload` are referred to, not copied.
- * @par Thread Safety              The stream's: concurrent operations on one stream need a strand, implicit or explicit.
+ * @par Thread Safety              The stream's: concurrent operations on one stream need a strand, implicit or
+ * explicit.
  * @par Exceptions                 What copying `payload` or allocating may throw. The associated allocator is used.
  * @par Example
  * @code

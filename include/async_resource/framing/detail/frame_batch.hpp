@@ -65,6 +65,13 @@ class frame_batch {
 
   asio::const_buffer bytes() const noexcept { return asio::buffer(copied_); }
 
+  // Of one that is contiguous, forget so many bytes at the front.
+  void consume(std::size_t bytes) noexcept {
+    if (bytes == size_) return clear();
+    copied_.erase(copied_.begin(), copied_.begin() + static_cast<std::ptrdiff_t>(bytes));
+    size_ -= bytes;
+  }
+
   // In order, what lies between the borrowed and the borrowed. Throws std::bad_alloc.
   void gather(std::vector<asio::const_buffer>& pieces) const {
     pieces.clear();

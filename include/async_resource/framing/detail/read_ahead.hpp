@@ -31,8 +31,8 @@ namespace detail {
 //     0      begin_                     end_           capacity_
 //
 // take() lends whole frames; they stay where they are until room() is asked for. room() moves what is left to the
-// front, and doubles the buffer where a frame does not fit: never beyond that frame, and never to more than twice what has
-// arrived of it, so that a length alone reserves nothing.
+// front, and doubles the buffer where a frame does not fit: never beyond that frame, and never to more than twice what
+// has arrived of it, so that a length alone reserves nothing.
 template <class Prefix>
 class read_ahead {
  public:
