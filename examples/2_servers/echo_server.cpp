@@ -2,8 +2,8 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-// Figure 1 in bulk: requests that arrive together are read together, and their replies leave together. With many in flight
-// a request costs a fraction of a system call.
+// Figure 1 in bulk: requests that arrive together are read together, and their replies leave together. With many in
+// flight a request costs a fraction of a system call.
 //
 //   echo_server --port 8888 --prefix 4 &
 //   printf '\0\0\0\5hello' | nc -q1 127.0.0.1 8888 | xxd
@@ -26,7 +26,6 @@ template <class Peer>
 example::awaitable<void> echo(Peer& peer) {
   for (;;) {
     for (const auto request : co_await peer.read()) peer.reply(request);
-    co_await peer.flush();
   }
 }
 //! [session]

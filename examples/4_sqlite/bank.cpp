@@ -2,8 +2,8 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-// SQLite from coroutines: statements that are prepared once, a transaction across several co_awaits that is committed or
-// rolled back as a whole, and a query that is interrupted. No thread waits for the disk but the connection's own.
+// SQLite from coroutines: statements that are prepared once, a transaction across several co_awaits that is committed
+// or rolled back as a whole, and a query that is interrupted. No thread waits for the disk but the connection's own.
 //
 //   bank
 

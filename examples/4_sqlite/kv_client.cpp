@@ -2,14 +2,14 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-// Loads kv_server with writes, and says how many were acknowledged a second and how long that took; or verifies, perhaps
-// after the server has been killed and started again, that all that was acknowledged is there.
+// Loads kv_server with writes, and says how many were acknowledged a second and how long that took; or verifies,
+// perhaps after the server has been killed and started again, that all that was acknowledged is there.
 //
 //   kv_client --connections 64 --seconds 5 --journal acknowledged.txt
 //   kv_client --verify acknowledged.txt
 //
-// Each write puts two keys, "RUN/CONNECTION/NUMBER/a" and ".../b", with the same value, which ends with its checksum. So a
-// write of which only a part was done is found, whether it was acknowledged or not.
+// Each write puts two keys, "RUN/CONNECTION/NUMBER/a" and ".../b", with the same value, which ends with its checksum.
+// So a write of which only a part was done is found, whether it was acknowledged or not.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -106,7 +106,7 @@ class client {
     co_await framing::async_write_frame(socket_, asio::buffer(request), asio::use_awaitable);
     co_await framing::async_read_frame(socket_, reply_, asio::use_awaitable);
     example::fields fields(reply_);
-    if (fields.letter() != '+') throw std::runtime_error("the server refuses: " + reply_.substr(1));
+    if (fields.letter() != '+') throw std::runtime_error("the server refuses: " + reply_);
     co_return fields;
   }
 
@@ -257,6 +257,7 @@ asio::awaitable<void> verify(const tcp::endpoint& server, const std::string& fil
         throw std::runtime_error("half written: " + last + " is alone");
       }
     }
+    if (found.wrong()) throw std::runtime_error(found.wrong());
   }
   if (!first_half.empty()) throw std::runtime_error("half written: " + first_half + "/a is alone");
   if (!noted.names.empty()) {

@@ -25,60 +25,74 @@
 //
 // A reply may also be ! and, without a prefix, why it was not done. Keys and values are bytes; a key has one at least.
 //
-// Replies come in the order of their connection's requests. None, be it to a put or a get, is sent before what it tells of
-// is on the disk.
+// Replies come in the order of their connection's requests. None, be it to a put or a get, is sent before what it tells
+// of is on the disk.
 
 namespace example {
 
-class bad_request : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 inline void append_field(std::string& message, std::string_view field) {
   using prefix = asyncres::framing::length_prefix<>;
-  if (field.size() > prefix::max) throw bad_request("a field is too long");
+  if (field.size() > prefix::max) throw std::length_error("a field is too long");
   for (const auto byte : prefix::encode(static_cast<std::uint16_t>(field.size()))) {
     message.push_back(static_cast<char>(byte));
   }
   message += field;
 }
 
-/// Takes a message apart.
+/// Takes a message apart. From where something is wrong with it on, all is empty.
+/**
+ * Throws nothing: a peer may send what is wrong by the million.
+ */
 class fields {
  public:
   explicit fields(std::string_view rest) noexcept : rest_(rest) {}
 
   bool empty() const noexcept { return rest_.empty(); }
 
-  /// The letter that a message begins with.
-  char letter() { return take(1)[0]; }
+  /// What is wrong with the message, or null.
+  const char* wrong() const noexcept { return wrong_; }
 
-  std::string_view next() {
-    using prefix = asyncres::framing::length_prefix<>;
-    const auto bytes = std::as_bytes(std::span(take(prefix::size)));
-    return take(prefix::decode(bytes.first<prefix::size>()));
+  /// Say what is wrong, unless that is known already.
+  void fail(const char* why) noexcept {
+    if (!wrong_) wrong_ = why;
+    rest_ = {};
   }
 
-  std::string_view key() {
+  /// The letter that a message begins with.
+  char letter() noexcept {
+    const auto first = take(1);
+    return first.empty() ? '\0' : first[0];
+  }
+
+  std::string_view next() noexcept {
+    using prefix = asyncres::framing::length_prefix<>;
+    const auto bytes = std::as_bytes(std::span(take(prefix::size)));
+    return bytes.empty() ? std::string_view() : take(prefix::decode(bytes.first<prefix::size>()));
+  }
+
+  std::string_view key() noexcept {
     const auto result = next();
-    if (result.empty()) throw bad_request("a key is empty");
+    if (result.empty()) fail("a key is empty");
     return result;
   }
 
-  void end() const {
-    if (!empty()) throw bad_request("the request has too many fields");
+  void end() noexcept {
+    if (!empty()) fail("the request has too many fields");
   }
 
  private:
-  std::string_view take(std::size_t size) {
-    if (size > rest_.size()) throw bad_request("the request is cut short");
+  std::string_view take(std::size_t size) noexcept {
+    if (size > rest_.size()) {
+      fail("the request is cut short");
+      return {};
+    }
     const auto result = rest_.substr(0, size);
     rest_.remove_prefix(size);
     return result;
   }
 
   std::string_view rest_;
+  const char* wrong_ = nullptr;
 };
 
 }  // namespace example

@@ -2,8 +2,8 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-// A key-value server on SQLite. All requests that wait when the connection is free are one transaction, so that a write to
-// the disk serves many of them; each is answered when that has been committed. kv_protocol.hpp has the protocol.
+// A key-value server on SQLite. All requests that wait when the connection is free are one transaction, so that a write
+// to the disk serves many of them; each is answered when that has been committed. kv_protocol.hpp has the protocol.
 //
 //   kv_server --database store.db --port 8888 --threads 2 &
 //   kv_client --port 8888 --connections 64 --seconds 5
@@ -48,13 +48,21 @@ class store {
       case 'G': return get(fields);
       case 'D': return erase(fields);
       case 'S': return scan(fields);
-      default: throw example::bad_request("no such request");
+      default: fields.fail("no such request"); return refusal(fields);
     }
   }
 
  private:
+  static std::string refusal(const example::fields& fields) { return std::string("!") + fields.wrong(); }
+
   // What a put changed before it failed is undone, without harm to the other requests of the transaction.
   std::string put(example::fields fields) {
+    auto ahead = fields;
+    do {
+      ahead.key();
+      ahead.next();
+    } while (!ahead.empty());
+    if (ahead.wrong()) return refusal(ahead);
     sqlite::savepoint all(connection_);
     do {
       const auto key = fields.key();
@@ -67,6 +75,7 @@ class store {
   std::string get(example::fields fields) {
     const auto key = fields.key();
     fields.end();
+    if (fields.wrong()) return refusal(fields);
     auto found = get_(sqlite::blob{key});
     if (!found.next()) return "-";
     std::string reply = "+";
@@ -77,6 +86,7 @@ class store {
   std::string erase(example::fields fields) {
     const auto key = fields.key();
     fields.end();
+    if (fields.wrong()) return refusal(fields);
     erase_.run(sqlite::blob{key});
     return sqlite3_changes(connection_.native_handle()) > 0 ? "+" : "-";
   }
@@ -84,6 +94,7 @@ class store {
   std::string scan(example::fields fields) {
     const auto behind = fields.next();
     fields.end();
+    if (fields.wrong()) return refusal(fields);
     std::string reply = "+", more;
     for (auto found = scan_(sqlite::blob{behind}); found.next();) {
       more.clear();
@@ -130,7 +141,6 @@ example::awaitable<void> session(Peer& peer, const database& where, store& store
       replies.assign(requests.size(), std::string("!") + failure.what());
     }
     for (const auto& reply : replies) peer.reply(asio::buffer(reply));
-    co_await peer.flush();
   }
 }
 //! [session]

@@ -46,16 +46,16 @@ enum class synchronous {
 
 /// A connection to a database file, in WAL mode.
 /**
- * The operations that run in one visit to its home are one transaction, and complete when it has been committed. What that
- * asks of their functions:
+ * The operations that run in one visit to its home are one transaction, and complete when it has been committed. What
+ * that asks of their functions:
  *
  * @li One statement is done or not; that it failed undoes nothing of the others. A function that makes several changes
  *     which belong together makes them under a `savepoint`.
  * @li Some failures (a full disk, an I/O error, a write that was interrupted) have SQLite roll the whole transaction
  *     back. Then all operations of the visit fail, and change nothing.
  *
- * A lease's functions are in no batch. A transaction across several of them begins with execute("BEGIN IMMEDIATE"), ends
- * with execute("COMMIT"), and is rolled back if the lease ends before.
+ * A lease's functions are in no batch. A transaction across several of them begins with execute("BEGIN IMMEDIATE"),
+ * ends with execute("COMMIT"), and is rolled back if the lease ends before.
  */
 class connection {
  public:

@@ -17,7 +17,6 @@
 #include <cstdint>
 #include <exception>
 #include <list>
-#include <span>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -34,8 +33,8 @@ namespace example {
 
 /// One connection: a stream of frames, the limits that it is under, and what is told of it at its end.
 /**
- * A session is a coroutine that reads requests and gives replies. What it throws ends the connection; so does the end of
- * the stream, a time-out or a drain, which read() throws. Replies given by then are sent.
+ * A session is a coroutine that reads requests and gives replies. What it throws ends the connection; so does the end
+ * of the stream, a time-out or a drain, which read() throws. Replies given by then are sent.
  */
 template <class Stream, class Prefix = asyncres::framing::length_prefix<>>
 class connection final : public watched {
@@ -65,29 +64,26 @@ class connection final : public watched {
 
   /// The requests that have arrived, one at least; valid until the next call. Replies that wait are sent first.
   awaitable<frames> read() {
-    if (writer_.size() != 0) co_await flush();
-    for (;;) {
-      if (all_.draining && bytes_in_ >= last_byte()) throw std::system_error(asio::error::operation_aborted);
-      enter(between_frames() ? phase::idle : phase::rest_of_frame);
-      const auto [error, requests] = co_await reader_.async_read_frames(asio::as_tuple(asio::deferred));
-      if (!error) {
-        took(requests.size(), requests.bytes().size());
-        co_return requests;
-      }
-      if (!cancelled_by_drain(error) || between_frames()) throw std::system_error(error);
-    }
+    if (!send()) co_await flush();
+    if (all_.draining && bytes_in_ >= last_byte()) throw std::system_error(asio::error::operation_aborted);
+    enter(between_frames() ? phase::idle : phase::rest_of_frame);
+    const auto [error, requests] = co_await reader_.async_read_frames(asio::as_tuple(asio::deferred));
+    check(error);
+    took(requests.size(), requests.bytes().size());
+    co_return requests;
   }
 
   /// Add a reply, copied, to those that wait. Throws `errc::frame_too_large`.
-  void reply(asio::const_buffer payload) { check(writer_.add(payload)); }
-  void reply(std::span<const std::byte> payload) { reply(asio::buffer(payload.data(), payload.size())); }
+  template <class Payload>
+  void reply(const Payload& payload) {
+    check(writer_.add(payload));
+  }
 
-  /// Send the replies that wait.
+  /// Send the replies that wait now, where a session does not read on.
   awaitable<void> flush() {
     enter(phase::peer_to_read);
     const auto [error, bytes] = co_await writer_.async_flush(asio::as_tuple(asio::deferred));
-    check(error);
-    gave(bytes);
+    sent(error, bytes);
   }
 
   // For a session that reads and writes the stream by itself.
@@ -114,16 +110,21 @@ class connection final : public watched {
   /// Run a session from the handshake to the goodbye.
   template <class Session>
   awaitable<void> run(Session& session) {
-    std::exception_ptr failure;
     try {
       co_await shake_hands(stream_);
+      open_ = !expired();
       co_await session(*this);
       end_ = "the server has finished";
     } catch (...) {
-      failure = std::current_exception();
+      explain(std::current_exception());
     }
-    if (failure) explain(failure);
-    if (!gone_) co_await say_goodbye();
+    try {
+      if (open_) co_await say_goodbye();
+    } catch (...) {
+      if (!failed_) explain(std::current_exception());
+    }
+    if (!failed_ && expired() && *expired() != phase::goodbye)
+      end_ = name_of(*expired()), failed_ = *expired() != phase::idle;
   }
 
  private:
@@ -135,6 +136,7 @@ class connection final : public watched {
   }
 
   void close() noexcept override {
+    open_ = false;
     std::error_code ignored;
     stream_.lowest_layer().close(ignored);
   }
@@ -145,8 +147,24 @@ class connection final : public watched {
     if (error) throw std::system_error(error);
   }
 
+  // Of the replies that wait, what the stream takes at once. Whether that was all.
+  bool send() {
+    if constexpr (asyncres::framing::non_blocking_write_stream<Stream>) {
+      std::error_code error;
+      const std::size_t bytes = writer_.flush_some(error);
+      sent(error, bytes);
+    }
+    return writer_.size() == 0;
+  }
+
+  void sent(std::error_code error, std::size_t bytes) {
+    gave(bytes);
+    if (error) open_ = false;
+    check(error);
+  }
+
   bool cancelled_by_drain(std::error_code error) const noexcept {
-    return error == asio::error::operation_aborted && all_.draining && !expired();
+    return error == asio::error::operation_aborted && all_.draining;
   }
 
   // How far the stream is read during a drain: to what had arrived when it began, or a little further.
@@ -158,17 +176,11 @@ class connection final : public watched {
   }
 
   awaitable<void> say_goodbye() {
-    std::error_code error;
-    if (writer_.size() != 0) {
-      enter(phase::peer_to_read);
-      std::size_t bytes;
-      std::tie(error, bytes) = co_await writer_.async_flush(asio::as_tuple(asio::deferred));
-      if (error) co_return;
-      gave(bytes);
-    }
+    if (!send()) co_await flush();
     enter(phase::goodbye);
     co_await close_notify(stream_);
     auto& socket = lowest_stream(stream_);
+    std::error_code error;
     socket.shutdown(asio::socket_base::shutdown_send, error);
     // A socket that is closed with bytes unread resets the connection, and the peer may lose the last replies.
     std::array<std::byte, 1024> discarded;
@@ -178,15 +190,13 @@ class connection final : public watched {
     }
   }
 
-  // Why it ends, and whether the peer has gone.
+  // Why it ends, unless that is a time-out.
   void explain(std::exception_ptr failure) try {
     std::rethrow_exception(failure);
   } catch (const std::system_error& thrown) {
+    if (expired()) return;
     const auto error = thrown.code();
-    gone_ = error.category() != asyncres::error_category() && !cancelled_by_drain(error);
-    if (expired())
-      end_ = name_of(*expired()), failed_ = *expired() != phase::idle;
-    else if (cancelled_by_drain(error))
+    if (cancelled_by_drain(error))
       end_ = "drained";
     else if (is_end(error) && between_frames())
       end_ = "closed by the peer";
@@ -204,8 +214,8 @@ class connection final : public watched {
       case phase::idle: return "idle timeout";
       case phase::rest_of_frame: return "read timeout";
       case phase::peer_to_read: return "write timeout";
-      case phase::goodbye: return "linger timeout";
-      case phase::serving: break;
+      case phase::serving:
+      case phase::goodbye: break;
     }
     return "";
   }
@@ -239,7 +249,7 @@ class connection final : public watched {
   std::uint64_t last_byte_ = 0;  // 0 until a drain
   std::string end_ = "dropped";
   bool failed_ = false;
-  bool gone_ = false;
+  bool open_ = false;  // to replies: from the handshake on, until a write fails or a time-out
 };
 
 }  // namespace example

@@ -27,11 +27,12 @@ template <class Peer>
 awaitable<void> read_frame(Peer& peer, std::string& payload, std::size_t limit) {
   std::array<unsigned char, 2> prefix;
   peer.enter(phase::idle);
-  co_await asio::async_read(peer.stream(), asio::buffer(prefix), use_awaitable);
+  const std::size_t begun = co_await peer.stream().async_read_some(asio::buffer(prefix), use_awaitable);
+  peer.enter(phase::rest_of_frame);
+  if (begun != prefix.size()) co_await asio::async_read(peer.stream(), asio::buffer(prefix) + begun, use_awaitable);
   const std::size_t size = prefix[0] * 256u + prefix[1];
   if (size > limit) throw std::length_error("the request is too large");
   payload.resize(size);
-  peer.enter(phase::rest_of_frame);
   co_await asio::async_read(peer.stream(), asio::buffer(payload), use_awaitable);
   peer.took(1, prefix.size() + size);
 }

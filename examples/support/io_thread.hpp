@@ -7,7 +7,6 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
-#include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
@@ -47,15 +46,13 @@ class io_thread {
   void start(Session& session, plain_stream socket, Args&... args) {
     std::error_code ignored;
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+    socket.non_blocking(true, ignored);
     asio::co_spawn(context_, serve<Stream, Prefix>(session, std::move(socket), args...), asio::detached);
   }
 
-  /// May be called from any thread, as may stop().
+  /// Have run() return when the connections that there are have finished. May be called from any thread, as may stop().
   void drain() {
-    asio::post(context_, [this] {
-      work_.reset();
-      sweeper_.drain();
-    });
+    asio::post(context_, [this] { sweeper_.drain([this] { stop(); }); });
   }
 
   void stop() { context_.stop(); }
@@ -72,7 +69,6 @@ class io_thread {
   roster connections_;
   lateness late_;
   asio::io_context context_{1};
-  asio::executor_work_guard<io_executor> work_{context_.get_executor()};
   sweeper sweeper_{context_, connections_, settings_.patience};
 };
 

@@ -125,8 +125,8 @@ inline std::vector<any_acceptor> listen(asio::io_context& context, std::vector<a
 
 /// Accept until the acceptor is closed, one connection after the other.
 /**
- * Out of descriptors, it says so and tries again ten times a second. A connection that its peer has given up by the time
- * it is accepted is passed over, by Asio.
+ * Out of descriptors, it says so and tries again ten times a second. A connection that its peer has given up by the
+ * time it is accepted is passed over, by Asio.
  *
  * @param context  Where the connections are to be served.
  * @param accept   A coroutine that takes a socket.
@@ -152,9 +152,12 @@ inline std::vector<plain_stream> close(any_acceptor& acceptor, asio::io_context&
   std::vector<plain_stream> backlog;
   std::error_code error;
   acceptor.non_blocking(true, error);
+  // Passing over a connection that its peer has given up, Asio would wait for the next.
+  acceptor.set_option(asio::socket_base::enable_connection_aborted(true), error);
   while (!error) {
     auto socket = acceptor.accept(context, error);
     if (!error) backlog.push_back(std::move(socket));
+    if (error == asio::error::connection_aborted || error == std::errc::protocol_error) error.clear();
   }
   acceptor.close(error);
   return backlog;

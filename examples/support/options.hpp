@@ -33,13 +33,14 @@ struct options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8888;
   std::size_t threads = 1;
+  bool accepts_apart = false;  // on the thread that runs the server, though one I/O thread is enough
   std::size_t limit = std::numeric_limits<std::uint16_t>::max();
   bool probe = false;
 
   std::string unix_path;
   bool reuse_port = false;
   std::size_t max_connections = 10'000;
-  std::size_t in_flight = 64;
+  std::size_t in_flight = 16;
   timeouts patience;
   seconds drain_timeout{5};
   seconds lame_duck{0};
@@ -67,7 +68,7 @@ inline std::vector<command_option> limits(options& result) {
       number_option<std::size_t>("limit", "BYTES", "the largest payload, either way (65535)", result.limit, 0),
       number_option<std::size_t>("max-connections", "COUNT", "beyond it, a new connection is closed at once (10000)",
                                  result.max_connections, 1),
-      number_option<std::size_t>("in-flight", "COUNT", "the most requests of a connection that are taken at once (64)",
+      number_option<std::size_t>("in-flight", "COUNT", "the most requests of a connection that are taken at once (16)",
                                  result.in_flight, 1),
   };
 }

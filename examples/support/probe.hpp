@@ -32,8 +32,8 @@ inline asio::awaitable<void> probe(const bool& stopping, lateness& late) {
   }
 }
 
-/// Write median, 90th percentile and maximum of one thread's readings, of which there is one at least, and how many were
-/// later than a scheduler's jitter.
+/// Write median, 90th percentile and maximum of one thread's readings, of which there is one at least, and how many
+/// were later than a scheduler's jitter.
 inline void write_summary(std::ostream& out, lateness late) {
   constexpr lateness::value_type jitter(5);
   std::sort(late.begin(), late.end());

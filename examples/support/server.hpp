@@ -28,6 +28,7 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -47,7 +48,8 @@ namespace example {
 /// A server of framed requests: an io_context for each I/O thread, and a coroutine for each connection.
 /**
  * A connection stays on its I/O thread, hence needs neither lock nor strand. The thread that calls run() accepts, for
- * each I/O thread in turn.
+ * each I/O thread in turn; where one is enough and nobody asks for its health, it is that one too: a process without
+ * any other thread pays less for each system call.
  *
  *     serving --stop()--> lame_duck --> draining --> run() returns
  *                 |           |             |
@@ -66,7 +68,6 @@ class server {
     if (!settings_.health_port.empty()) {
       health_ = listen(control_, resolve(settings_.host, settings_.health_port), false);
     }
-    for (std::size_t i = 0; i != settings_.threads; ++i) threads_.emplace_back(settings_);
   }
 
   server(const server&) = delete;
@@ -77,6 +78,9 @@ class server {
   }
 
   asio::io_context::executor_type get_executor() noexcept { return control_.get_executor(); }
+
+  /// The first of its I/O threads, for what is quick enough to run there.
+  asio::io_context::executor_type io_executor() noexcept { return threads_.front().context().get_executor(); }
 
   /// Have the statistics tell of a resource as well, which must last as long as run().
   void observe(std::function<asyncres::resource_stats()> resource) { resource_ = std::move(resource); }
@@ -113,16 +117,22 @@ class server {
   }
 
   void run() {
-    running_ = threads_.size();
-    std::vector<std::jthread> joined;
-    for (auto& thread : threads_) joined.emplace_back([this, &thread] { run(thread); });
     for (auto& acceptor : acceptors_) open(acceptor);
     for (auto& acceptor : health_) open_health(acceptor);
     if (settings_.stats > seconds(0)) asio::co_spawn(control_, write_statistics(), asio::detached);
-    control_.run();
-    joined.clear();
+    if (apart_)
+      run_apart();
+    else
+      threads_.front().run();
     signals_.clear();
     summarise();
+  }
+
+  void run_apart() {
+    running_ = threads_.size();
+    std::vector<std::jthread> joined;
+    for (auto& thread : threads_) joined.emplace_back([this, &thread] { run(thread); });
+    control_.run();
   }
 
   void run(io_thread& thread) {
@@ -130,6 +140,16 @@ class server {
     asio::post(control_, [this] {
       if (--running_ == 0) control_.stop();
     });
+  }
+
+  bool one_thread_is_enough() const noexcept {
+    return settings_.threads == 1 && !settings_.accepts_apart && settings_.health_port.empty();
+  }
+
+  static std::deque<io_thread> make_threads(const options& settings) {
+    std::deque<io_thread> result;
+    for (std::size_t i = 0; i != settings.threads; ++i) result.emplace_back(settings);
+    return result;
   }
 
   void open(any_acceptor& acceptor) {
@@ -251,11 +271,12 @@ class server {
   }
 
   const options settings_;
-  std::deque<io_thread> threads_;
+  std::deque<io_thread> threads_ = make_threads(settings_);
 #ifdef ASYNC_RESOURCE_EXAMPLES_TLS
   const std::unique_ptr<asio::ssl::context> tls_ = make_tls(settings_);
 #endif
-  asio::io_context control_{1};
+  std::optional<asio::io_context> apart_;
+  asio::io_context& control_ = one_thread_is_enough() ? threads_.front().context() : apart_.emplace(1);
   std::vector<any_acceptor> acceptors_, health_;
   asio::signal_set signals_{control_};
   asio::steady_timer timer_{control_};
