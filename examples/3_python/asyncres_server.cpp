@@ -7,17 +7,24 @@
 //   import async_resource_server
 //   async_resource_server.serve(lambda request: request.upper(), host="127.0.0.1", port=8888, threads=2)
 
+#include "reporter.hpp"
 #include "session.hpp"
+#include "signal_watch.hpp"
 
 #include <array>
-#include <asio/buffer.hpp>
-#include <asio/local/connect_pair.hpp>
-#include <asio/local/stream_protocol.hpp>
+#include <asio/detached.hpp>
 #include <asio/thread_pool.hpp>
 #include <async_resource/python.hpp>
+#include <async_resource/tokens/block.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
+#include <optional>
+#include <semaphore>
+#include <stdexcept>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -26,136 +33,247 @@
 
 namespace {
 
-class released_gil {
- public:
-  released_gil() = default;
-  released_gil(const released_gil&) = delete;
-  released_gil& operator=(const released_gil&) = delete;
-  ~released_gil() { PyEval_RestoreThread(state_); }
+namespace python = asyncres::python;
 
- private:
-  PyThreadState* state_ = PyEval_SaveThread();
+using app_on_thread = asyncres::python_app<asio::thread_pool::executor_type>;
+
+struct arguments {
+  PyObject* app = nullptr;
+  PyObject* logger = Py_None;
+  bool at_io_thread = false;
+  example::options server;
+  asyncres::python_options serving;
 };
 
-/// Thrown where a Python exception is pending.
-struct pending {};
-
-/// Runs Python's signal handlers while the server runs, and stops it when one of them raises.
-/**
- * Python writes a byte to the wakeup descriptor when a signal arrives. Constructed and destroyed with the GIL held, by
- * the main thread, which is the one that runs the server.
- */
-class signal_watch {
+/// With gil_policy::held home keeps the GIL, also while it sleeps: have it lend the GIL until this is destroyed. Home
+/// is a thread of its own all the same, so that a signal's exception is raised in the main thread, and never in the
+/// app.
+class loan {
  public:
-  explicit signal_watch(example::server& server)
-      : server_(server), wakeup_(server.get_executor()), signalled_(server.get_executor()) {
-    asio::local::connect_pair(wakeup_, signalled_);
-    wakeup_.native_non_blocking(true);
-    previous_ = set_wakeup_descriptor(wakeup_.native_handle());
-    if (PyErr_Occurred()) throw pending();
-    wait();
+  loan(const app_on_thread& app, const python::detail::interpreter_pointer& interpreter) {
+    app.resource().async_invoke(
+        [returned = returned_, interpreter](python::callable&) {
+          const python::detail::gil lock(interpreter);
+          if (!lock) return;
+          const example::released_gil lent;
+          returned->acquire();
+        },
+        asio::detached);
   }
 
-  signal_watch(const signal_watch&) = delete;
-  signal_watch& operator=(const signal_watch&) = delete;
-
-  ~signal_watch() {
-    PyObject* type;
-    PyObject* value;
-    PyObject* traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    set_wakeup_descriptor(previous_);
-    PyErr_Restore(type, value, traceback);
-  }
+  loan(const loan&) = delete;
+  loan& operator=(const loan&) = delete;
+  ~loan() { returned_->release(); }
 
  private:
-  // Returns the descriptor set before. Raises ValueError in any thread but the main one.
-  static int set_wakeup_descriptor(int descriptor) {
-    PyObject* const module = PyImport_ImportModule("signal");
-    PyObject* const previous = module ? PyObject_CallMethod(module, "set_wakeup_fd", "i", descriptor) : nullptr;
-    const long result = previous ? PyLong_AsLong(previous) : -1;
-    Py_XDECREF(previous);
-    Py_XDECREF(module);
-    return static_cast<int>(result);
-  }
-
-  void wait() {
-    signalled_.async_read_some(asio::buffer(bytes_), [this](std::error_code error, std::size_t) {
-      if (error) return;
-      if (interrupted()) server_.stop();
-      wait();
-    });
-  }
-
-  // The exception stays pending for serve() to return with.
-  static bool interrupted() {
-    const auto state = PyGILState_Ensure();
-    const bool raised = PyErr_Occurred() || PyErr_CheckSignals() != 0;
-    PyGILState_Release(state);
-    return raised;
-  }
-
-  example::server& server_;
-  asio::local::stream_protocol::socket wakeup_;
-  asio::local::stream_protocol::socket signalled_;
-  std::array<char, 64> bytes_;
-  int previous_;
+  const std::shared_ptr<std::binary_semaphore> returned_ = std::make_shared<std::binary_semaphore>(0);
 };
 
-void run(PyObject* callable, const example::options& options) {
-  example::server server(options);
-  const signal_watch watch(server);
-  asyncres::python::callable resource(callable);
-  const released_gil released;
-  asio::thread_pool home(1);
-  const example::app_type app(home, std::move(resource));
-  server.run([&](auto& peer) { return example::session(peer, app); });
+/// Answer, for ever; on an error of Python, report it and close the connection. An interrupt stops the server.
+template <class Peer, class App>
+example::awaitable<void> session(Peer& peer, const App& app, const example::reporter& report, example::server& server) {
+  std::optional<python::error> failure;
+  try {
+    co_await example::answer(peer, app.resource());
+  } catch (const python::error& error) {
+    failure = error;
+  }
+  bool interrupted = false;
+  auto look_at = [&](python::callable&) {
+    interrupted = report.interrupted();
+    if (!interrupted) report(*failure);
+  };
+  co_await app.resource().async_invoke(std::move(look_at));
+  if (interrupted) server.stop();
 }
 
-PyObject* serve(PyObject*, PyObject* arguments, PyObject* keywords) {
-  static const std::array<const char*, 5> names{"app", "host", "port", "threads", nullptr};
-  PyObject* callable;
+python::callable callable_for(const arguments& given, const example::reporter& report) {
+  if (PyUnicode_Check(given.app)) {
+    const char* const target = PyUnicode_AsUTF8(given.app);
+    if (!target) throw example::pending();
+    return python::callable(target, given.serving);
+  }
+  return python::callable(report.watch(given.app).get(), given.serving);
+}
+
+// Home is a thread of its own.
+void run_on_thread(example::server& server, example::signal_watch& watch, python::callable callable,
+                   example::released_gil& released, const example::reporter& report) {
+  const bool held = callable.options().gil == python::gil_policy::held;
+  asio::thread_pool home(1);
+  const app_on_thread app(home, std::move(callable));
+  app.async_load(asyncres::block);
+  watch.start([&] {
+    std::optional<loan> lent;
+    if (held) lent.emplace(app, report.python());
+    return released.with_gil(example::run_signal_handlers);
+  });
+  server.run([&](auto& peer) { return session(peer, app, report, server); });
+  app.resource().cancel();  // interrupts what has been given up, which home would wait for
+}
+
+// Home is the I/O thread, which is this one: while the app runs, Python calls signal handlers in it.
+void run_at_io(example::server& server, example::signal_watch& watch, python::callable callable,
+               example::released_gil& released, const example::reporter& report) {
+  const asyncres::python_app app(server.io_executor(), std::move(callable));
+  watch.start([&] { return released.with_gil(example::run_signal_handlers); });
+  server.run([&](auto& peer) { return session(peer, app, report, server); });
+}
+
+// With the GIL held.
+void run(const arguments& given, const example::reporter& report) {
+  std::optional<example::exception_aside> raised;  // while the server ends, which may run Python code
+  example::server server(given.server);
+  example::signal_watch watch(server);
+  auto callable = callable_for(given, report);
+  if (given.at_io_thread) callable.load();
+  const auto serve = given.at_io_thread ? run_at_io : run_on_thread;
+  {
+    example::released_gil released;
+    serve(server, watch, std::move(callable), released, report);
+  }
+  report.raise_interrupt();
+  raised.emplace();
+}
+
+bool check(bool condition, PyObject* type, const char* message) {
+  if (!condition) PyErr_SetString(type, message);
+  return condition;
+}
+
+bool read_policy(std::string_view name, python::gil_policy& policy) {
+  using python::gil_policy;
+  constexpr std::array<std::pair<std::string_view, gil_policy>, 4> known{
+      {{"per_batch", gil_policy::per_batch},
+       {"held", gil_policy::held},
+       {"own_gil", gil_policy::own_gil},
+       {"free_threaded", gil_policy::free_threaded}}};
+  for (const auto& [known_name, value] : known)
+    if (name == known_name) return policy = value, true;
+  return check(false, PyExc_ValueError, "policy must be 'per_batch', 'held', 'own_gil' or 'free_threaded'");
+}
+
+// In the interpreter of the main thread, and with a GIL that others get in between, if there is one.
+bool is_plain(python::gil_policy policy) {
+  return policy == python::gil_policy::per_batch || policy == python::gil_policy::free_threaded;
+}
+
+bool read_home(std::string_view name, arguments& result) {
+  result.at_io_thread = name == "io";
+  result.server.accepts_apart = !result.at_io_thread;
+  return check(result.at_io_thread || name == "thread", PyExc_ValueError, "home must be 'thread' or 'io'") &&
+         check(!result.at_io_thread || (result.server.threads == 1 && is_plain(result.serving.gil)), PyExc_ValueError,
+               "home 'io' is for one thread, and policy 'per_batch' or 'free_threaded'");
+}
+
+bool check_app(const arguments& given) {
+  if (given.serving.gil == python::gil_policy::own_gil)
+    return check(PyUnicode_Check(given.app), PyExc_TypeError,
+                 "with policy 'own_gil' app must be a str, 'module:attribute', for a sub-interpreter to import");
+  return check(PyCallable_Check(given.app), PyExc_TypeError, "app must be callable") &&
+         check(!given.at_io_thread || !python::detail::is_coroutine_function(python::detail::object::share(given.app)),
+               PyExc_TypeError, "home 'io' is for a function, not for a coroutine function");
+}
+
+// False with an exception pending.
+bool read(PyObject* positional, PyObject* keywords, arguments& result) {
+  static const std::array<const char*, 8> names{"app", "host", "port", "threads", "policy", "logger", "home", nullptr};
   const char* host = "127.0.0.1";
+  const char* policy = "per_batch";
+  const char* home = "thread";
   int port = 8888;
   Py_ssize_t threads = 1;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|sin:serve", const_cast<char**>(names.data()), &callable,
-                                   &host, &port, &threads)) {
-    return nullptr;
-  }
-  if (!PyCallable_Check(callable)) return PyErr_Format(PyExc_TypeError, "app must be callable");
-  if (port < 0 || port > 65535) return PyErr_Format(PyExc_ValueError, "port must be 0 to 65535");
-  if (threads < 1) return PyErr_Format(PyExc_ValueError, "threads must be at least 1");
+  if (!PyArg_ParseTupleAndKeywords(positional, keywords, "O|sinsOs:serve", const_cast<char**>(names.data()),
+                                   &result.app, &host, &port, &threads, &policy, &result.logger, &home))
+    return false;
+  result.server.host = host;
+  result.server.port = static_cast<std::uint16_t>(port);
+  result.server.threads = static_cast<std::size_t>(threads);
+  return check(port >= 0 && port <= 65535, PyExc_ValueError, "port must be 0 to 65535") &&
+         check(threads >= 1, PyExc_ValueError, "threads must be at least 1") &&
+         read_policy(policy, result.serving.gil) && read_home(home, result) && check_app(result) &&
+         check(result.logger == Py_None || PyObject_HasAttrString(result.logger, "exception"), PyExc_TypeError,
+               "logger must have a method exception(), as logging.Logger has");
+}
+
+PyObject* serve(PyObject*, PyObject* positional, PyObject* keywords) try {
+  arguments given;
+  if (!read(positional, keywords, given)) return nullptr;
+  const example::reporter report(given.logger, given.at_io_thread);
   try {
-    example::options options;
-    options.host = host;
-    options.port = static_cast<std::uint16_t>(port);
-    options.threads = static_cast<std::size_t>(threads);
-    run(callable, options);
-  } catch (const pending&) {
-    return nullptr;
-  } catch (const std::system_error& error) {
-    return PyErr_Format(PyExc_OSError, "%s", error.what());
-  } catch (const std::exception& error) {
-    return PyErr_Format(PyExc_RuntimeError, "%s", error.what());
+    run(given, report);
+  } catch (const python::error& error) {
+    const auto exception = report.exception(error);
+    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.get())), exception.get());
   }
   if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) PyErr_Clear();
   if (PyErr_Occurred()) return nullptr;
   Py_RETURN_NONE;
+} catch (const example::pending&) {
+  return nullptr;
+} catch (const std::invalid_argument& error) {
+  return PyErr_Format(PyExc_ValueError, "%s", error.what());
+} catch (const std::system_error& error) {
+  return PyErr_Format(PyExc_OSError, "%s", error.what());
+} catch (const std::exception& error) {
+  return PyErr_Format(PyExc_RuntimeError, "%s", error.what());
 }
 
 PyMethodDef methods[] = {
     {"serve", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(serve)), METH_VARARGS | METH_KEYWORDS,
-     "serve(app, host='127.0.0.1', port=8888, threads=1)\n--\n\n"
-     "Answer each frame that arrives with app(request), bytes in and bytes out.\n\n"
-     "To be called from the main thread. Returns after Ctrl-C, when the requests under way have been answered."},
+     R"(serve(app, host='127.0.0.1', port=8888, threads=1, policy='per_batch', logger=None,
+      home='thread')
+--
+
+Answer each frame that arrives with what app(request) returns.
+
+A frame is the length in two bytes, most significant first, then the payload.
+Returns after Ctrl-C, when the requests under way have been answered; a second
+one ends the wait. What another signal handler raises stops it in the same way
+and is raised here. To be called from the main thread, which is where Python
+runs signal handlers.
+
+app      A function of a bytes object that returns bytes, or anything else with
+         the buffer protocol. It is called on one thread, one call at a time.
+host     The address or name to listen on.
+port     0 picks a free one.
+threads  The number of threads that read and write.
+policy   When that thread holds the GIL:
+         'per_batch'      while it calls app; other threads of Python run in
+                          between;
+         'held'           for good, which is the fastest; other threads of
+                          Python run only while app waits or computes for long;
+         'own_gil'        that of a sub-interpreter (Python 3.12 or later); app
+                          is the text 'module:attribute', which it imports;
+         'free_threaded'  never, in a Python that has none.
+logger   Has its method exception() called with exc_info for each error of app;
+         without a logger sys.excepthook is. The error ends its connection.
+home     Where app runs:
+         'thread'  on a thread of its own;
+         'io'      on the one that reads and writes, for a function that takes
+                   microseconds: the fastest, since there is no other thread.
+                   All connections wait for app; threads must be 1, and policy
+                   'per_batch' or 'free_threaded'. Signal handlers may be called
+                   while app runs: the KeyboardInterrupt of Ctrl-C, and all that
+                   is no Exception, also of app itself, then stops the server.
+)"},
+    {}};
+
+PyModuleDef_Slot slots[] = {
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
     {}};
 
 PyModuleDef definition = {PyModuleDef_HEAD_INIT,
                           "async_resource_server",
-                          "A TCP server for a Python callable.",
+                          "A TCP server for a Python callable that never blocks an I/O thread: see serve().",
                           0,
                           methods,
-                          nullptr,
+                          slots,
                           nullptr,
                           nullptr,
                           nullptr};
@@ -163,5 +281,5 @@ PyModuleDef definition = {PyModuleDef_HEAD_INIT,
 }  // namespace
 
 PyMODINIT_FUNC PyInit_async_resource_server() {
-  return PyModule_Create(&definition);
+  return PyModuleDef_Init(&definition);
 }

@@ -8,39 +8,51 @@
 #include <async_resource/python.hpp>
 
 #include <asio/buffer.hpp>
-#include <asio/thread_pool.hpp>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "../support/stream.hpp"
 
 namespace example {
-
-/// A Python callable that lives on a thread_pool.
-using app_type = asyncres::python_app<asio::thread_pool::executor_type>;
 
 /// What Python would print.
 inline std::string text_of(const asyncres::python::error& error) {
   return error.traceback().empty() ? error.type() + ": " + error.what() : error.traceback();
 }
 
-/// Serve one connection. Requests that arrive together make one trip to Python and back.
+/// Serve one connection with a callable, or a pool of them. Requests that arrive together make one trip to Python and
+/// back, and replies are copied from where Python has them to the buffer that is sent; those of coroutines, which await
+/// at once, when it is their turn.
 //! [session]
-template <class Peer>
-awaitable<void> session(Peer& peer, const app_type& app) try {
+template <class Peer, class Resource>
+awaitable<void> answer(Peer& peer, const Resource& resource) {
+  std::vector<asyncres::python::pending_reply> pending;
   for (;;) {
     const auto requests = co_await peer.read();
-    auto answer_all = [&](asyncres::python::callable& callable) {
-      for (const auto request : requests) peer.reply(callable(asio::buffer(request), app.resource()));
+    auto call_all = [&](asyncres::python::callable& callable) {
+      const auto reply = [&](asio::const_buffer bytes) { peer.reply(bytes); };
+      for (const auto request : requests) {
+        auto later = pending.empty() ? callable.with_reply(asio::buffer(request), resource, reply)
+                                     : callable.start(asio::buffer(request), resource);
+        if (!pending.empty() || !later.ready()) pending.push_back(std::move(later));
+      }
     };
-    co_await app.resource().async_invoke(std::move(answer_all));
-    co_await peer.flush();
+    co_await resource.async_invoke(std::move(call_all));
+    for (auto& each : pending) peer.reply(co_await std::move(each).async_get());
+    pending.clear();
   }
+}
+//! [session]
+
+/// The same, for servers that print why a connection failed.
+template <class Peer, class Resource>
+awaitable<void> session(Peer& peer, const Resource& resource) try {
+  co_await answer(peer, resource);
 } catch (const asyncres::python::error& error) {
   throw std::runtime_error(text_of(error));
 }
-//! [session]
 
 }  // namespace example
 

@@ -44,8 +44,8 @@ inline namespace v0 {
  * later ones complete with `errc::closed`. A moved-from handle may only be assigned to or destroyed.
  *
  * @tparam Executor What the strand is made of: an Asio executor that can `require(blocking.never)`.
- * @tparam Resource Anything. Need not be movable, copyable or default-constructible. It may offer `interrupt(Resource&)`
- * and `finish_interrupt(Resource&)`: see `interruptible` and `finishes_interrupts`.
+ * @tparam Resource Anything. Need not be movable, copyable or default-constructible. It may offer
+ * `interrupt(Resource&)` and `finish_interrupt(Resource&)`: see `interruptible` and `finishes_interrupts`.
  * @tparam Observer Is told what becomes of each operation: see `no_observer`.
  *
  * @par Thread Safety
@@ -81,8 +81,8 @@ class async_resource {
 
   /// Constructs the resource, in place, in the calling thread.
   /**
-   * @param where What is convertible to `Executor`, or an execution context: a new strand is made of it. Else a strand of
-   * such an executor, which is then shared with whatever else runs on it. A strand is itself convertible to
+   * @param where What is convertible to `Executor`, or an execution context: a new strand is made of it. Else a strand
+   * of such an executor, which is then shared with whatever else runs on it. A strand is itself convertible to
    * `asio::any_io_executor`: it is the inner executor then, and serves as home as well.
    * @param args  What the resource is constructed from: `Resource(args...)`, or `Resource{args...}` for an aggregate.
    *
@@ -106,8 +106,8 @@ class async_resource {
 
   /// Has the resource constructed at home, by a factory, before the first function runs.
   /**
-   * @param factory Decay-copied; called as `factory()`, at home, and destroyed there. What it returns is the resource. What
-   * it throws is the failure of the operation that it was called for, and the next one calls it again. With
+   * @param factory Decay-copied; called as `factory()`, at home, and destroyed there. What it returns is the resource.
+   * What it throws is the failure of the operation that it was called for, and the next one calls it again. With
    * `on_failure::rebuild` it is also called after a function threw.
    *
    * @par Exceptions What copying the factory or allocating may throw.
@@ -132,17 +132,19 @@ class async_resource {
    * @li it was cancelled, or had waited for too long, before the function was called;
    * @li it was refused: the queue was full, the resource poisoned or closed, or home gone.
    *
-   * A function of the form `R(Resource&)` or `R(Resource&, cancellation_view)` completes with `(exception_ptr[, R])`, one of
-   * the form `R(Resource&, error_code&)` or `R(Resource&, error_code&, cancellation_view)` with `(error_code[, R])`: a
-   * `std::system_error` that it throws gives its code, `std::bad_alloc` gives `not_enough_memory`, anything else
-   * `errc::exception`. On failure the result is `R()`.
+   * A function of the form `R(Resource&)` or `R(Resource&, cancellation_view)` completes with `(exception_ptr[, R])`,
+   * one of the form `R(Resource&, error_code&)` or `R(Resource&, error_code&, cancellation_view)` with
+   * `(error_code[, R])`: a `std::system_error` that it throws gives its code, `std::bad_alloc` gives
+   * `not_enough_memory`, anything else `errc::exception`. On failure the result is `R()`.
    *
-   * A function that returns `asio::awaitable<R>` is a coroutine, which runs at home too, and has the resource to itself until it
-   * has finished, as if it held a lease; cancelling reaches into it. It allocates, and is not told of a cancellation_view.
+   * A function that returns `asio::awaitable<R>` is a coroutine, which runs at home too, and has the resource to itself
+   * until it has finished, as if it held a lease; cancelling reaches into it. It allocates, and is not told of a
+   * cancellation_view.
    *
    * The result comes away from home, so it must be a value: default-constructible and movable, no reference, and no
    * pointer, `reference_wrapper` or borrowed view unless `may_leave_home` says so. If moving it throws on the way, the
-   * operation fails with that; if the last move throws, into the handler, that comes out of the `run()` it is called in.
+   * operation fails with that; if the last move throws, into the handler, that comes out of the `run()` it is called
+   * in.
    *
    * @param function Decay-copied; called at most once, at home; destroyed at home, unless it was refused before it was
    *                 queued.
@@ -160,17 +162,17 @@ class async_resource {
    * @par Per-Operation Cancellation
    * `terminal`, `partial` and `total`, alike. While the operation is queued, it completes at once with
    * `asio::error::operation_aborted`: the function is not called, and destroyed at home when its turn comes. While the
-   * function runs, it is asked to give up, through its `cancellation_view` and by `interrupt(resource)` if there is such a
-   * function (see `interruptible`), and the operation completes with what it comes to. The slot's signal may be emitted in
-   * any thread, also while the operation starts or completes, but not concurrently with the call of this function, nor
-   * with the handler's own use of the slot. A connected slot costs one block of memory.
+   * function runs, it is asked to give up, through its `cancellation_view` and by `interrupt(resource)` if there is
+   * such a function (see `interruptible`), and the operation completes with what it comes to. The slot's signal may be
+   * emitted in any thread, also while the operation starts or completes, but not concurrently with the call of this
+   * function, nor with the handler's own use of the slot. A connected slot costs one block of memory.
    *
    * @par Errors
    * What the function, or the resource's factory, throws or sets. `asio::error::operation_aborted` and
-   * `errc::timed_out_queued`: not called. `errc::poisoned`: an earlier function threw. `errc::queue_full` and `errc::closed`,
-   * the latter also if home's execution context has been shut down: through the handler's immediate executor if it has
-   * one, else as usual, but with `asio::system_executor` in place of an inner executor that is gone. Tokens that take the
-   * operation's own executor, such as `use_promise`, still need that context.
+   * `errc::timed_out_queued`: not called. `errc::poisoned`: an earlier function threw. `errc::queue_full` and
+   * `errc::closed`, the latter also if home's execution context has been shut down: through the handler's immediate
+   * executor if it has one, else as usual, but with `asio::system_executor` in place of an inner executor that is gone.
+   * Tokens that take the operation's own executor, such as `use_promise`, still need that context.
    *
    * @par Object Lifetimes
    * The handle may be dropped at once; what the function refers to may not. If the handler's execution context is shut
@@ -182,8 +184,8 @@ class async_resource {
    *
    * @par Exceptions
    * What copying the function or allocating may throw; then nothing has been submitted. Awaited from `asio::awaitable`,
-   * nothing is allocated. What an executor of your own throws from `execute`; its strand does not survive that, and later
-   * operations complete with `errc::closed`.
+   * nothing is allocated. What an executor of your own throws from `execute`; its strand does not survive that, and
+   * later operations complete with `errc::closed`.
    *
    * @par Example
    * @snippet 1_basics/counter.cpp ask
@@ -201,8 +203,8 @@ class async_resource {
 
   /// Have the resource for oneself, across any number of operations.
   /**
-   * Initiating function: returns at once. Completes when all that was submitted before has run, with a lease: as long as that
-   * is held, nobody else's functions run. See `lease`.
+   * Initiating function: returns at once. Completes when all that was submitted before has run, with a lease: as long
+   * as that is held, nobody else's functions run. See `lease`.
    *
    * As async_invoke() in all other respects: it can be cancelled while it waits, and is an operation like others to
    * `resource_options` and stats(). If nobody receives the lease, it ends.
@@ -225,9 +227,9 @@ class async_resource {
   /// Close the resource, for every handle to it.
   /**
    * Initiating function: returns at once. Operations initiated from now on complete with `errc::closed`; those already
-   * queued run or are cancelled, as `mode` says. Completes when they are through, every lease has ended, every home_ptr has
-   * gone, and the resource has been destroyed, at home. May be called more than once: every call completes then, with success. The last handle
-   * dropped without it destroys the resource as well, but does not tell when.
+   * queued run or are cancelled, as `mode` says. Completes when they are through, every lease has ended, every home_ptr
+   * has gone, and the resource has been destroyed, at home. May be called more than once: every call completes then,
+   * with success. The last handle dropped without it destroys the resource as well, but does not tell when.
    *
    * @param mode  What becomes of operations that are queued; see close_mode.
    * @param token The completion token; as for async_invoke().
@@ -253,8 +255,9 @@ class async_resource {
 
   /// Cancels every operation initiated before, without waiting for it.
   /**
-   * Those queued complete with `asio::error::operation_aborted` when home next looks, at the latest when the function that
-   * runs returns; no function of theirs is called. The one that runs is asked to give up, as by its cancellation slot.
+   * Those queued complete with `asio::error::operation_aborted` when home next looks, at the latest when the function
+   * that runs returns; no function of theirs is called. The one that runs is asked to give up, as by its cancellation
+   * slot.
    *
    * @par Thread Safety
    * Any thread, also from within a function.

@@ -107,7 +107,8 @@ concept error_code_function = !std::invocable<Function> && std::invocable<Functi
 template <class Function>
 concept operation_function = std::invocable<Function> || error_code_function<Function>;
 
-// What a function comes to that returns Raw, or sets an error_code as well. Asks for what the way back needs of the result.
+// What a function comes to that returns Raw, or sets an error_code as well. Asks for what the way back needs of the
+// result.
 template <class Raw, bool SetsErrorCode>
 class checked_outcome {
   using result = std::remove_cv_t<Raw>;
@@ -190,27 +191,27 @@ concept operation_on = detail::use_form<std::decay_t<Function>, Resource>::fits;
 /// A resource with `interrupt(Resource&)`, found by argument-dependent lookup: makes a running function give up.
 /**
  * Called when the operation that runs is cancelled, by the cancelling thread, at most once for that operation and never
- * while another one runs: home starts nothing until it has returned. So it must not wait for home, must not throw, and must
- * be safe to call while a function uses the resource. Not called where the running function itself cancels.
+ * while another one runs: home starts nothing until it has returned. So it must not wait for home, must not throw, and
+ * must be safe to call while a function uses the resource. Not called where the running function itself cancels.
  */
 template <class Resource>
 concept interruptible = detail::adl::has_interrupt<Resource>;
 
 /// An interruptible resource with `finish_interrupt(Resource&)`, found by argument-dependent lookup.
 /**
- * Called at home, when the function has returned, if an interrupt was begun, and before home waits for that to return: for
- * an interrupt that needs what home holds. Must not throw.
+ * Called at home, when the function has returned, if an interrupt was begun, and before home waits for that to return:
+ * for an interrupt that needs what home holds. Must not throw.
  */
 template <class Resource>
 concept finishes_interrupts = interruptible<Resource> && detail::adl::has_finish_interrupt<Resource>;
 
 /// A resource with `enter_batch(Resource&)` and `leave_batch(Resource&)`, found by argument-dependent lookup.
 /**
- * Called at home around the functions of one visit, as many as are there and `resource_options::quantum` allows: for what is
- * dear to begin and to end, like a transaction. The operations complete when leave_batch() has returned; if it throws, those
- * that had succeeded fail with that, which is no failure to `resource_options::failure` and stats(). What enter_batch() throws
- * is the failure of the function that the batch was begun for, which is not called. A batch also ends before the resource is
- * made anew, or closed. Functions of a lease run outside of batches.
+ * Called at home around the functions of one visit, as many as are there and `resource_options::quantum` allows: for
+ * what is dear to begin and to end, like a transaction. The operations complete when leave_batch() has returned; if it
+ * throws, those that had succeeded fail with that, which is no failure to `resource_options::failure` and stats(). What
+ * enter_batch() throws is the failure of the function that the batch was begun for, which is not called. A batch also
+ * ends before the resource is made anew, or closed. Functions of a lease run outside of batches.
  */
 template <class Resource>
 concept has_batches = detail::adl::has_batches<Resource>;

@@ -23,7 +23,8 @@ inline namespace v0 {
  *
  * @param executor Where the function runs: it is posted there.
  * @param function Decay-copied; called at most once, without arguments; destroyed where it ran. Its result must be a
- *                 value, as for async_resource::async_invoke(). One that takes a `std::error_code&` completes with that.
+ *                 value, as for async_resource::async_invoke(). One that takes a `std::error_code&` completes with
+ *                 that.
  * @param token    The completion token. By default, and for `asio::deferred`, the operation itself is returned.
  *
  * @par Completion Signature

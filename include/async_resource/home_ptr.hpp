@@ -86,11 +86,12 @@ class home_object final : public home_task {
  * destroyed on the strand of the resource, as one more entry of its queue. If home's execution context has been shut
  * down, the object is destroyed where it is dropped, or left alone if `leak_when_homeless<T>`.
  *
- * Made by make_home_ptr(). Keeps the resource alive, and closing it waits: a resource must not own one of its own home's
- * that it does not drop when asked to.
+ * Made by make_home_ptr(). Keeps the resource alive, and closing it waits: a resource must not own one of its own
+ * home's that it does not drop when asked to.
  *
  * @par Thread Safety
- * Distinct objects: safe. Shared objects: unsafe. What it points to may be touched at home only, unless it says otherwise.
+ * Distinct objects: safe. Shared objects: unsafe. What it points to may be touched at home only, unless it says
+ * otherwise.
  */
 template <class T>
 class home_ptr {
@@ -130,8 +131,8 @@ class home_ptr {
 
 /// Makes an object that dies at the home of a resource.
 /**
- * @param handle The resource's handle, or a lease of it. Or a pool: then it is the home of the member whose function calls
- *               this.
+ * @param handle The resource's handle, or a lease of it. Or a pool: then it is the home of the member whose function
+ *               calls this.
  * @param args   What the object is constructed from.
  *
  * @par Errors

@@ -28,15 +28,15 @@ inline namespace v0 {
 /// A resource for oneself, across any number of asynchronous operations: for a transaction, say.
 /**
  * Made by async_resource::async_lease(). As long as it is held, only its own functions run; those submitted by way of a
- * handle wait for their turn, in order. It ends with release(), or when it is destroyed, wherever that is: by an unwinding
- * coroutine, with an execution context. What it submitted before still runs, and then, if that was anything, and unless
- * commit() has been called, `rollback(resource)`, if there is such a function (see `rolls_back`).
+ * handle wait for their turn, in order. It ends with release(), or when it is destroyed, wherever that is: by an
+ * unwinding coroutine, with an execution context. What it submitted before still runs, and then, if that was anything,
+ * and unless commit() has been called, `rollback(resource)`, if there is such a function (see `rolls_back`).
  *
- * Keeps the resource alive, and closing it waits. Its functions run also while that waits, and need no place in a bounded
- * queue.
+ * Keeps the resource alive, and closing it waits. Its functions run also while that waits, and need no place in a
+ * bounded queue.
  *
- * A thread that blocked to get a lease, or last blocked on its operations, gets `errc::would_deadlock` where it would block
- * on the handle; a coroutine that awaits an operation on the handle while it has a lease waits for ever.
+ * A thread that blocked to get a lease, or last blocked on its operations, gets `errc::would_deadlock` where it would
+ * block on the handle; a coroutine that awaits an operation on the handle while it has a lease waits for ever.
  *
  * @par Thread Safety
  * Distinct objects: safe. Shared objects: unsafe. May be moved to other threads and coroutines.
@@ -64,8 +64,8 @@ class lease {
 
   /// Run a function against the resource, ahead of all that is not this lease's.
   /**
-   * As async_resource::async_invoke(), but for the queue, and with no coroutine for a function: hold the lease across any
-   * number of co_awaits instead. Functions of one lease run in the order submitted. One that is
+   * As async_resource::async_invoke(), but for the queue, and with no coroutine for a function: hold the lease across
+   * any number of co_awaits instead. Functions of one lease run in the order submitted. One that is
    * started when the lease has ended completes with `errc::closed`.
    *
    * @par Exceptions Also `std::system_error` with `errc::closed` if the lease is empty.

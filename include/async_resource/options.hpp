@@ -29,8 +29,8 @@ enum class on_failure {
 enum class when_full {
   /// It completes with `errc::queue_full`.
   reject,
-  /// It waits for its turn, in order, in memory that is its caller's. One that is cancelled while it waits completes, but
-  /// its function stays until home gets there, in a block of its own; how many such there are is not bounded.
+  /// It waits for its turn, in order, in memory that is its caller's. One that is cancelled while it waits completes,
+  /// but its function stays until home gets there, in a block of its own; how many such there are is not bounded.
   wait,
 };
 
@@ -50,8 +50,8 @@ struct resource_options {
 
   when_full full = when_full::reject;
 
-  /// If not zero, an operation that is still queued after this completes with `errc::timed_out_queued`. Costs a reading of
-  /// `std::chrono::steady_clock` an operation, and one more at home.
+  /// If not zero, an operation that is still queued after this completes with `errc::timed_out_queued`. Costs a reading
+  /// of `std::chrono::steady_clock` an operation, and one more at home.
   std::chrono::nanoseconds max_wait{0};
 
   /// Functions a visit to the strand; then whatever else waits on the strand, and on its threads, gets its turn. Zero
@@ -78,8 +78,8 @@ struct resource_stats {
   std::size_t queued = 0, running = 0;
   /// The most that were found queued. Looked at whenever home takes what has come in.
   std::size_t high_water = 0;
-  /// Operations initiated; functions that returned; operations aborted, or timed out, while queued; operations refused with
-  /// `errc::queue_full`, `errc::closed` or `errc::poisoned`; functions that threw.
+  /// Operations initiated; functions that returned; operations aborted, or timed out, while queued; operations refused
+  /// with `errc::queue_full`, `errc::closed` or `errc::poisoned`; functions that threw.
   std::uint64_t submitted = 0, completed = 0, cancelled = 0, rejected = 0, failed = 0;
   /// How long functions waited for their start, and ran, in total: with `resource_options::time_operations`.
   std::chrono::nanoseconds queued_time{0}, running_time{0};

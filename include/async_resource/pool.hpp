@@ -142,8 +142,8 @@ class async_resource_pool {
    * @par Exceptions
    * What copying the function or allocating may throw; then nothing has been submitted. One block is
    * allocated, from the handler's associated allocator; where it has none, as in an `asio::awaitable`, from the memory
-   * that Asio keeps for each of its threads, which is to say that nothing is allocated in the long run. And another one if
-   * a cancellation slot is connected.
+   * that Asio keeps for each of its threads, which is to say that nothing is allocated in the long run. And another one
+   * if a cancellation slot is connected.
    */
   template <class Function, class Token = detail::default_token_t<Executor>>
   auto async_invoke(Function&& function, Token&& token = Token()) const {
@@ -193,8 +193,8 @@ class async_resource_pool {
   /// Change how many resources there are.
   /**
    * Initiating function: returns at once. New members take part from now on. Members that are too many, those with the
-   * highest indices, be they healthy or not, take nothing more from the pool's queue, run what was submitted to them alone, and have their
-   * resources destroyed at home. Completes when no member is left that is to leave.
+   * highest indices, be they healthy or not, take nothing more from the pool's queue, run what was submitted to them
+   * alone, and have their resources destroyed at home. Completes when no member is left that is to leave.
    *
    * @param n     How many. Not zero.
    * @param token The completion token; as for async_invoke().
@@ -237,8 +237,8 @@ class async_resource_pool {
 
   /// What the members have done and have to do, summed, with those that have left.
   /**
-   * `running` may be as many as there are members. `queued` and `high_water` are sums of what the pool's queue and those of
-   * the members had, and may be more than `max_pending`.
+   * `running` may be as many as there are members. `queued` and `high_water` are sums of what the pool's queue and
+   * those of the members had, and may be more than `max_pending`.
    */
   [[nodiscard]] resource_stats stats() const noexcept { return state_->stats(); }
 

@@ -12,6 +12,8 @@
 #include <async_resource/python/error.hpp>
 #include <async_resource/python/interpreter.hpp>
 #include <async_resource/python/interpreter_options.hpp>
+#include <async_resource/python/options.hpp>
+#include <async_resource/python/pending_reply.hpp>
 #include <async_resource/python/reply.hpp>
 
 #endif  // ASYNC_RESOURCE_PYTHON_HPP

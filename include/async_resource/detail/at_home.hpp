@@ -38,8 +38,8 @@ class at_home {
   void ask_running() noexcept { home_->ask_running(); }
   const id_type& id() const noexcept { return id_; }
 
-  // What submits the task of an operation with that function, or says with what it ends instead. Owns home: the operation
-  // may be through, and destroyed, meanwhile.
+  // What submits the task of an operation with that function, or says with what it ends instead. Owns home: the
+  // operation may be through, and destroyed, meanwhile.
   template <class Function>
   auto submission(const owner& there, const Function& function) const noexcept {
     return [there, id = id_, how = terms_of(function)](

@@ -16,9 +16,10 @@
 #include <async_resource/detail/operation.hpp>
 
 // How asio::awaitable awaits our operation: in place, without a block. Asio has no public way to say so. It makes an
-// `awaitable_async_op` of what is awaited, an awaiter that lives in the coroutine's frame until the coroutine is resumed,
-// and this is the one for async_invoke(); it is the awaiter that proves the frame, not the operation, which may be
-// anywhere. Known to fit Asio 1.30 to 1.38; with any other, operations awaited take a block as with every other token.
+// `awaitable_async_op` of what is awaited, an awaiter that lives in the coroutine's frame until the coroutine is
+// resumed, and this is the one for async_invoke(); it is the awaiter that proves the frame, not the operation, which
+// may be anywhere. Known to fit Asio 1.30 to 1.38; with any other, operations awaited take a block as with every other
+// token.
 #if ASIO_VERSION >= 103000 && ASIO_VERSION < 103900 && !defined(ASIO_ENABLE_HANDLER_TRACKING)
 
 namespace asio::detail {

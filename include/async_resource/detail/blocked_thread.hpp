@@ -24,14 +24,15 @@ namespace detail {
 
 class blocked_executor;
 
-// A thread that waits for an operation: the memory that the operation takes, and an executor for the handlers of those that
-// are composed around it. All of it is on that thread's stack.
+// A thread that waits for an operation: the memory that the operation takes, and an executor for the handlers of those
+// that are composed around it. All of it is on that thread's stack.
 //
 //   holders_ > 0   somebody else needs it: the handler, what lies in the memory, whoever has just queued a function
 //   holders_ == 0  the last of them has woken the thread...
 //   left_          ...and touches nothing any more
 //
-// Ordering: each holder releases what it did when it goes, and the thread acquires that; a function that is queued likewise.
+// Ordering: each holder releases what it did when it goes, and the thread acquires that; a function that is queued
+// likewise.
 class blocked_thread {
  public:
   blocked_thread() = default;
@@ -236,8 +237,8 @@ class blocked_allocator {
 template <class... Args>
 class waker;
 
-// A handler that does nothing but wake its thread: it may be called wherever the operation ends, and need not be carried
-// anywhere. What is composed around one runs on the thread itself.
+// A handler that does nothing but wake its thread: it may be called wherever the operation ends, and need not be
+// carried anywhere. What is composed around one runs on the thread itself.
 template <class Handler>
 inline constexpr bool is_waker = false;
 template <class... Args>

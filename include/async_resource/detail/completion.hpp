@@ -34,8 +34,8 @@ template <class Handler, class Fallback, class Outcome>
 class completion : public context_member {
  public:
   using handler_executor = asio::associated_executor_t<Handler, Fallback>;
-  // Where the handler names no allocator, a block comes from what Asio keeps for each thread, as those of its own operations
-  // do: once that is warm, nothing is allocated.
+  // Where the handler names no allocator, a block comes from what Asio keeps for each thread, as those of its own
+  // operations do: once that is warm, nothing is allocated.
   using allocator_type = asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
 
   static allocator_type allocator_of(const Handler& handler) noexcept {

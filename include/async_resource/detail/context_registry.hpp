@@ -136,7 +136,8 @@ class context_registry {
   bool shut_down_ = false;
 };
 
-// To be called by the constructor of a service: services are shut down newest first, so that of strands has to be older.
+// To be called by the constructor of a service: services are shut down newest first, so that of strands has to be
+// older.
 inline void outlive_by_strands(asio::execution_context& context) {
   asio::use_service<asio::detail::strand_executor_service>(context);
 }

@@ -31,8 +31,9 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
-// What a coroutine function's operation shares with its cancellation slot, which may have it for longer, and the coroutine,
-// which must not be without it. A coroutine is cancelled on its own strand, so that is where the signal goes.
+// What a coroutine function's operation shares with its cancellation slot, which may have it for longer, and the
+// coroutine, which must not be without it. A coroutine is cancelled on its own strand, so that is where the signal
+// goes.
 template <class Home>
 class coroutine_relay : public std::enable_shared_from_this<coroutine_relay<Home>> {
  public:
@@ -119,8 +120,8 @@ struct give_up_completion {
   }
 };
 
-// A coroutine function: at home, with the resource held until it has finished. Handler of the lease that it asks for, on
-// home's strand, where cancellation is as well.
+// A coroutine function: at home, with the resource held until it has finished. Handler of the lease that it asks for,
+// on home's strand, where cancellation is as well.
 template <class Home, class Function, class Outcome, class Handler>
 class coroutine_call {
   using completion_type = coroutine_completion<Home, Outcome, Handler>;

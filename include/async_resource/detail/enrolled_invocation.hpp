@@ -30,8 +30,8 @@ inline namespace v0 {
 namespace detail {
 
 // One use of a resource that ends at home as far as homes know (origin() is null), and is enrolled with the handler's
-// context instead: for a handler whose executor cannot post (see completion.hpp for how that is reached), and for a pool,
-// where nobody knows beforehand which home it will be. In one block, with its completion.
+// context instead: for a handler whose executor cannot post (see completion.hpp for how that is reached), and for a
+// pool, where nobody knows beforehand which home it will be. In one block, with its completion.
 //
 //   queued      owned by a queue, until home runs, fails or abandons it
 //   returning   run, with the function destroyed at home, and on its way back (completion.hpp)

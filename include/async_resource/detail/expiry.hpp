@@ -17,14 +17,14 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
-// Wakes up when an operation may have been queued for too long: on a system thread, since home may be busy with the very
-// function that the others wait for, and its context with it. A timer is pending only while something is queued.
+// Wakes up when an operation may have been queued for too long: on a system thread, since home may be busy with the
+// very function that the others wait for, and its context with it. A timer is pending only while something is queued.
 //
-// Outlives the home, whose owner it becomes only for the moment of waking. Each wait owns its timer: one that is pending
-// when the program ends, or the home, must not be touched any more, since the system context may be gone.
+// Outlives the home, whose owner it becomes only for the moment of waking. Each wait owns its timer: one that is
+// pending when the program ends, or the home, must not be touched any more, since the system context may be gone.
 //
-// Ordering: `wakes_at_` is modified on both sides, after something was queued, and before the queue is looked at: whichever
-// comes second sees what the other did.
+// Ordering: `wakes_at_` is modified on both sides, after something was queued, and before the queue is looked at:
+// whichever comes second sees what the other did.
 template <class Home>
 class expiry : public std::enable_shared_from_this<expiry<Home>> {
   using clock = std::chrono::steady_clock;

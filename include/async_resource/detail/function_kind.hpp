@@ -31,7 +31,8 @@ struct closing {
 template <class Function>
 inline constexpr bool is_closing = std::is_same_v<Function, closing>;
 
-// The function of an operation that waits for members of a pool to leave. Not called either: such an operation only ends.
+// The function of an operation that waits for members of a pool to leave. Not called either: such an operation only
+// ends.
 struct pool_wait {};
 
 // Whether it is one of the user's, and its operation counted and observed.

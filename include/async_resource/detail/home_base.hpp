@@ -41,9 +41,9 @@ namespace detail {
 // Where a resource lives: its queue, and the drain that runs what is queued, one visit to the strand after another.
 //
 // Owners are counted: handles, operations until it is clear that their result need not come back, and the queue itself
-// while it is busy. When the last one goes, a retirement is posted to the strand, and destroys the resource there. A home
-// whose context is shut down first destroys the resource then, refuses tasks from there on, and keeps only its memory
-// for the owners.
+// while it is busy. When the last one goes, a retirement is posted to the strand, and destroys the resource there. A
+// home whose context is shut down first destroys the resource then, refuses tasks from there on, and keeps only its
+// memory for the owners.
 //
 // What becomes of a drain, from the push that finds the mailbox idle:
 //
@@ -112,8 +112,8 @@ class home_base : public context_member, public wait_graph::node, public evictab
   // An owner, unless there is none any more. Under the mutex of expiry, which the home's end takes as well.
   home_ref<home_base> try_own() noexcept { return home_ref<home_base>(owners_.try_add() ? this : nullptr); }
 
-  // By any thread: completes operations that have been queued for too long. The time at which the next one will have been,
-  // or the end of time.
+  // By any thread: completes operations that have been queued for too long. The time at which the next one will have
+  // been, or the end of time.
   std::chrono::steady_clock::time_point expire() noexcept {
     for (;;) {
       home_queue::overdue_operation overdue;
@@ -131,7 +131,8 @@ class home_base : public context_member, public wait_graph::node, public evictab
     if (owners_.remove(n)) retire();
   }
 
-  // At home, in the stage `draining`: whether the operation, whose function has run, has to wait for the end of a batch.
+  // At home, in the stage `draining`: whether the operation, whose function has run, has to wait for the end of a
+  // batch.
   bool defer(any_operation& operation) noexcept {
     if (batch_ == batch::none) return false;
     if (batch_ == batch::over) operation.set_stamp({0, task_stamp::anytime, {}});  // It was not in it any more.
@@ -304,8 +305,8 @@ class home_base : public context_member, public wait_graph::node, public evictab
     release_owners(1);
   }
 
-  // The executor threw: it has not been told of the task, nor of those that were pushed behind it in the meantime, or wait
-  // for something to be done at home. False: the task is not in the queue any more.
+  // The executor threw: it has not been told of the task, nor of those that were pushed behind it in the meantime, or
+  // wait for something to be done at home. False: the task is not in the queue any more.
   bool take_back(const home_task& task, bool dropped) noexcept {
     stage_.begin_visit();
     queue_.settle();

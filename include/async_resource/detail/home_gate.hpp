@@ -20,8 +20,8 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
-// What may still run: no operation that was submitted before the last cancellation of all, has been queued for too long, or
-// belongs to a lease that has ended; none at all any more once home is poisoned, or being closed.
+// What may still run: no operation that was submitted before the last cancellation of all, has been queued for too
+// long, or belongs to a lease that has ended; none at all any more once home is poisoned, or being closed.
 //
 //   open --> poisoned --> closing --> closed      by home; what is not open is never open again
 //   open ---------------> closing
@@ -47,12 +47,12 @@ class home_gate {
   void stop_admission() noexcept { admits_.store(false, std::memory_order_relaxed); }
   bool admits() const noexcept { return admits_.load(std::memory_order_relaxed); }
 
-  // By any thread: refuses all that was submitted before. Sequentially consistent, as is epoch(), for who writes something
-  // of his own before he asks for it: either he sees the new one, or whoever began it sees that.
+  // By any thread: refuses all that was submitted before. Sequentially consistent, as is epoch(), for who writes
+  // something of his own before he asks for it: either he sees the new one, or whoever began it sees that.
   std::uint32_t begin_epoch() noexcept { return epoch_.fetch_add(1, std::memory_order_seq_cst) + 1; }
   std::uint32_t epoch() const noexcept { return epoch_.load(std::memory_order_seq_cst); }
-  // At home, after the function has been announced as running. Both sides write: either this sees the new epoch, or whoever
-  // began it sees the function run.
+  // At home, after the function has been announced as running. Both sides write: either this sees the new epoch, or
+  // whoever began it sees the function run.
   bool cancelled_since(const task_stamp& stamp) noexcept {
     return epoch_.fetch_add(0, std::memory_order_acq_rel) != stamp.epoch;
   }

@@ -25,11 +25,12 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
-// Who keeps a home from going on: a lease, behind which all others wait, and the guests that a resource must outlive, for
-// which its closing waits.
+// Who keeps a home from going on: a lease, behind which all others wait, and the guests that a resource must outlive,
+// for which its closing waits.
 //
-// Closing: a task that waits for it, once its turn has come, shuts the gate for all operations behind it, and is parked.
-// When the last guest, an object of a home_ptr, has gone too, the resource is destroyed, and what was parked goes on.
+// Closing: a task that waits for it, once its turn has come, shuts the gate for all operations behind it, and is
+// parked. When the last guest, an object of a home_ptr, has gone too, the resource is destroyed, and what was parked
+// goes on.
 class home_occupancy {
  public:
   // For tasks, while they are run.
@@ -111,7 +112,8 @@ class home_occupancy {
   virtual void keep_at_work() noexcept = 0;
   virtual void let_rest() noexcept = 0;
 
-  // At home, in the stage `draining`, from here on. Parks the task until the resource is closed, which it may be at once.
+  // At home, in the stage `draining`, from here on. Parks the task until the resource is closed, which it may be at
+  // once.
   void park_until_closed(home_task& task) noexcept {
     gate_.begin_close();
     keep_at_work();

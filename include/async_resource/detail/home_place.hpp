@@ -77,8 +77,8 @@ concept can_house = home_for<E, Executor> && makes<Resource, Args...>;
 template <class E, class Executor, class Resource, class Factory>
 concept can_house_product = home_for<E, Executor> && makes_resource<Factory, Resource>;
 
-// Where a home is: on a new strand of the executor. An erased executor that holds a strand is shared: what runs there is
-// alone already, and one strand on another would allocate.
+// Where a home is: on a new strand of the executor. An erased executor that holds a strand is shared: what runs there
+// is alone already, and one strand on another would allocate.
 template <class Executor>
 home_site<Executor> site_on(const Executor& executor) {
   using strand_type = posting_strand_t<Executor>;

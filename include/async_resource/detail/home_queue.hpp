@@ -120,8 +120,8 @@ class home_queue {
     std::optional<context_pin> pin;  // Of its context.
   };
 
-  // Takes the next operation out that has waited for longer than `limit`, or says when there will be one. What is left of
-  // it stays.
+  // Takes the next operation out that has waited for longer than `limit`, or says when there will be one. What is left
+  // of it stays.
   clock::time_point take_overdue(clock::duration limit, overdue_operation& overdue) noexcept {
     task_list& queue = waiting();
     for (const auto now = clock::now(); !queue.empty() && !overdue.operation;) {

@@ -22,7 +22,8 @@ inline namespace v0 {
 namespace detail {
 
 // What a function threw that an executor of Asio's ran inside `execute`, such as the end of a coroutine: Asio keeps it
-// until the function that runs now, here a delivery, has returned, and would make one exception of all there are by then.
+// until the function that runs now, here a delivery, has returned, and would make one exception of all there are by
+// then.
 inline void rethrow_pending_exception() {
   if (auto* const thread = asio::detail::thread_context::top_of_thread_call_stack())
     thread->rethrow_pending_exception();
@@ -38,21 +39,21 @@ inline unsigned thread_number() noexcept {
 // The operations on their way back to one execution context. Homes push them, one by one; deliveries, posted to the
 // context, call their handlers.
 //
-// At most one delivery is posted and has not started. It is posted by the push that finds a lane empty, and by a delivery
-// that leaves something to others, before it calls a handler: whatever that handler does or waits for, another thread of
-// the context, or a run() inside it, gets at the rest.
+// At most one delivery is posted and has not started. It is posted by the push that finds a lane empty, and by a
+// delivery that leaves something to others, before it calls a handler: whatever that handler does or waits for, another
+// thread of the context, or a run() inside it, gets at the rest.
 //
-// An operation goes into the lane of the thread that started it, and a delivery looks first into that of its own thread:
-// a coroutine stays with the thread, and in the cache, where it was last, as long as each thread has work. Every so often
-// a delivery begins with another lane, so that none has to wait for ever.
+// An operation goes into the lane of the thread that started it, and a delivery looks first into that of its own
+// thread: a coroutine stays with the thread, and in the cache, where it was last, as long as each thread has work.
+// Every so often a delivery begins with another lane, so that none has to wait for ever.
 //
 //   lane_type::head   pushed, newest first; lock-free
 //   lane_type::ready  taken from there, in order; guarded by the lane's mutex
 //   posted_           a delivery is on its way, and will look at all of it
 //
 // Ordering: a push releases the operation, and the delivery that takes it acquires. `posted_` is exchanged on both
-// sides, after a lane was filled or what was in it moved, and before the lanes are looked at: whichever comes second sees
-// what the other did. What is looked at in between needs no order of its own.
+// sides, after a lane was filled or what was in it moved, and before the lanes are looked at: whichever comes second
+// sees what the other did. What is looked at in between needs no order of its own.
 class homebound {
  public:
   homebound(const homebound&) = delete;

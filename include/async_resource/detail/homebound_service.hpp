@@ -93,9 +93,9 @@ homebound& homebound_of(asio::execution_context& context) {
   return *last.found;
 }
 
-// How a handler's executor is reached from a home: through the mailbox of its context, and from there, if it is a strand,
-// by a dispatch to that; or, where Asio's own contexts are not beneath, by a post. A handler that only wakes a thread is
-// called where its operation ends.
+// How a handler's executor is reached from a home: through the mailbox of its context, and from there, if it is a
+// strand, by a dispatch to that; or, where Asio's own contexts are not beneath, by a post. A handler that only wakes a
+// thread is called where its operation ends.
 struct way_back {
   enum class kind : unsigned char { mailbox, strand, post, none };
 

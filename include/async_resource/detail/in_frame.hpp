@@ -23,11 +23,11 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
-// An invocation in the frame of the coroutine that awaits it. Its handler owns that frame, or resumes it: whoever destroys
-// or calls the handler may have destroyed this.
+// An invocation in the frame of the coroutine that awaits it. Its handler owns that frame, or resumes it: whoever
+// destroys or calls the handler may have destroyed this.
 //
-// The handler sees to it that its executor is kept at work: that of an asio::awaitable by way of co_spawn, for as long as
-// the coroutine is there.
+// The handler sees to it that its executor is kept at work: that of an asio::awaitable by way of co_spawn, for as long
+// as the coroutine is there.
 template <class Home, class Function, class Outcome, class Handler>
 class in_frame final : public invocation<in_frame<Home, Function, Outcome, Handler>, Home, Function, Outcome, Handler> {
   using base = invocation<in_frame, Home, Function, Outcome, Handler>;
@@ -38,8 +38,8 @@ class in_frame final : public invocation<in_frame<Home, Function, Outcome, Handl
   in_frame(home_ref<Home>&& home, Function&& function) : base(std::move(home), std::move(function)) {}
   ~in_frame() {}  // Not defaulted: what is in the union is trivially destructible.
 
-  // With the coroutine suspended. What the executor of home throws is the operation's result. So is the lack of memory for
-  // the service of a context that is new here; then the coroutine goes on at once.
+  // With the coroutine suspended. What the executor of home throws is the operation's result. So is the lack of memory
+  // for the service of a context that is new here; then the coroutine goes on at once.
   // Home's context may be pinned.
   void start(Handler&& handler, std::optional<context_pin>& home_pin) {
     try {

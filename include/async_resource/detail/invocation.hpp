@@ -189,8 +189,8 @@ class invocation : public operation_task {
     lane_ = homebound::lane_of_this_thread();
   }
 
-  // Throws what the executor of home throws, or an allocation: then it was not submitted, and has to be dropped or failed.
-  // Else it may be through, and destroyed, on return.
+  // Throws what the executor of home throws, or an allocation: then it was not submitted, and has to be dropped or
+  // failed. Else it may be through, and destroyed, on return.
   void submit(std::optional<context_pin>& home_pin) {
     if (origin_ && origin_->closed()) [[unlikely]]
       return submit_orphaned();

@@ -21,8 +21,8 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
-// What is queued in a pool, for any of its members, and whether it still may run. Guarded by the pool's mutex, but for the
-// places and what is counted.
+// What is queued in a pool, for any of its members, and whether it still may run. Guarded by the pool's mutex, but for
+// the places and what is counted.
 class pool_queue {
  public:
   using clock = home_queue::clock;

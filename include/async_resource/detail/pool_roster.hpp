@@ -16,7 +16,8 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
-// The members of a pool: how many there are to be, which of them are idle, and which leave. Guarded by the pool's mutex.
+// The members of a pool: how many there are to be, which of them are idle, and which leave. Guarded by the pool's
+// mutex.
 //
 //   idle --> awake --> idle       found nothing to do
 //                  --> resting    likewise, but it takes nothing from the queue any more

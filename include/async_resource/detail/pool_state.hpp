@@ -349,8 +349,8 @@ class pool_state final : public context_member,
     }
   }
 
-  // One after the other. When members come or go meanwhile, others move: then it begins anew, and says so. For which state
-  // of the roster it was done.
+  // One after the other. When members come or go meanwhile, others move: then it begins anew, and says so. For which
+  // state of the roster it was done.
   template <class Begin, class Visit>
   std::uint64_t for_each_home(Begin&& begin, Visit&& visit) noexcept {
     std::uint64_t changes = 0;

@@ -53,8 +53,9 @@ inline constexpr bool has_immediate_executor =
     !std::is_same_v<asio::associated_immediate_executor_t<Handler, asio::system_executor>,
                     asio::associated_immediate_executor_t<void (*)(), asio::system_executor>>;
 
-// Completes an operation through the handler's immediate executor. Some handlers, being type-erased, can only say when they
-// are asked whether they have one: then it is `fallback`, whose context is pinned, and is not any more when it is called.
+// Completes an operation through the handler's immediate executor. Some handlers, being type-erased, can only say when
+// they are asked whether they have one: then it is `fallback`, whose context is pinned, and is not any more when it is
+// called.
 template <class Outcome, class Handler, class Executor>
 void refuse_at_once(Handler handler, std::error_code error, const Executor& fallback, std::optional<context_pin>& pin) {
   const auto executor = asio::get_associated_immediate_executor(handler, fallback);
@@ -62,9 +63,9 @@ void refuse_at_once(Handler handler, std::error_code error, const Executor& fall
   asio::dispatch(executor, refusal<Handler, Outcome>{std::move(handler), Outcome(error)});
 }
 
-// Completes an operation that its home never took: where it is, if the handler does nothing but wake a thread; through the
-// handler's immediate executor, if it has one; else on its associated executor, or, since home is gone and its executor of
-// no use, on a system thread.
+// Completes an operation that its home never took: where it is, if the handler does nothing but wake a thread; through
+// the handler's immediate executor, if it has one; else on its associated executor, or, since home is gone and its
+// executor of no use, on a system thread.
 template <class Outcome, class Handler>
 void refuse(Handler handler, std::error_code error) {
   if constexpr (is_waker<Handler>) {

@@ -52,9 +52,9 @@ class resumption {
   work_t<Executor> work_;
 };
 
-// How a coroutine that is not an asio::awaitable awaits an operation on a resource: in place, without a block, and resumed
-// on the inner executor. It must not be destroyed while it is suspended here; if the operation is abandoned, it is never
-// resumed.
+// How a coroutine that is not an asio::awaitable awaits an operation on a resource: in place, without a block, and
+// resumed on the inner executor. It must not be destroyed while it is suspended here; if the operation is abandoned, it
+// is never resumed.
 template <class Disposition, class... Results, class Home, class Function>
 class awaiter<void(Disposition, Results...), initiate_invoke<Home, Function>> {
   using initiation = initiate_invoke<Home, Function>;
@@ -68,8 +68,8 @@ class awaiter<void(Disposition, Results...), initiate_invoke<Home, Function>> {
 
   bool await_ready() const noexcept { return false; }
 
-  // Not inlined: Clang before 17 may keep what it has on the stack in the coroutine's frame (LLVM issue 56301), which may
-  // be running elsewhere, or gone.
+  // Not inlined: Clang before 17 may keep what it has on the stack in the coroutine's frame (LLVM issue 56301), which
+  // may be running elsewhere, or gone.
   [[gnu::noinline]] void await_suspend(std::coroutine_handle<> coroutine) {
     std::optional<context_pin> pin;
     if (home_.pin(pin))

@@ -21,11 +21,11 @@ namespace detail {
 //   running, asked  --ask--> interrupting --> interrupted     and where there is, around the call
 //   running, asked, interrupted --end--> idle     home, which waits while an interrupt is under way
 //
-// The word also holds the epoch of the operation that runs, so that cancelling all that came before some moment spares the
-// next one.
+// The word also holds the epoch of the operation that runs, so that cancelling all that came before some moment spares
+// the next one.
 //
-// Ordering: ask acquires what begin released, the resource in the state in which the function finds it; end acquires what
-// the interrupt did to it.
+// Ordering: ask acquires what begin released, the resource in the state in which the function finds it; end acquires
+// what the interrupt did to it.
 class run_watch {
  public:
   void begin(std::uint32_t epoch) noexcept { word_.store(word(epoch, running), std::memory_order_release); }

@@ -28,8 +28,8 @@ struct task_link {
   task_link* next = nullptr;
 };
 
-// How many cancellations of all its operations a home had seen, counted from 1; the lease it belongs to, counted likewise;
-// and, if home keeps it, the time.
+// How many cancellations of all its operations a home had seen, counted from 1; the lease it belongs to, counted
+// likewise; and, if home keeps it, the time.
 struct task_stamp {
   // A lease that is held when a task with this one comes does not hold it up.
   static constexpr std::uint32_t anytime = UINT32_MAX;
@@ -40,8 +40,9 @@ struct task_stamp {
 };
 
 // Something to be done at home. It owns itself: exactly one of run, abandon and fail is called, once, or, for an
-// operation, what eviction calls instead (home_base.hpp). All are called in the stage `draining`, and see to it that what
-// is the user's runs outside of that (drain_stage.hpp); but for a null `draining`, where the task is in nobody's queue.
+// operation, what eviction calls instead (home_base.hpp). All are called in the stage `draining`, and see to it that
+// what is the user's runs outside of that (drain_stage.hpp); but for a null `draining`, where the task is in nobody's
+// queue.
 class home_task : public task_link {
  public:
   // At home.
@@ -54,9 +55,9 @@ class home_task : public task_link {
   // Where what becomes of the task goes from home: null for one that ends there.
   homebound* origin() const noexcept { return origin_; }
 
-  // In the queue: gives the operation, which is then the caller's, and what takes its place, should there be something: the
-  // function, since that belongs to home, where it is still to be called, or only to be destroyed. No operation: that has
-  // been taken already. A lock is held.
+  // In the queue: gives the operation, which is then the caller's, and what takes its place, should there be something:
+  // the function, since that belongs to home, where it is still to be called, or only to be destroyed. No operation:
+  // that has been taken already. A lock is held.
   struct parts {
     any_operation* operation;
     home_task* remainder;
@@ -85,11 +86,11 @@ class home_task : public task_link {
 // An operation, by whoever has taken it out of the queue, or has the function that was in it.
 class any_operation : public home_task {
  public:
-  // Completes with an error: by another than home, who has pinned its context. Unpins it before anything is destroyed that
-  // may own that context.
+  // Completes with an error: by another than home, who has pinned its context. Unpins it before anything is destroyed
+  // that may own that context.
   virtual void refuse(std::error_code error, std::optional<context_pin>& pin) noexcept = 0;
-  // At home, in the stage `draining`, or with home gone: completes with an error, or what the function came to; or goes,
-  // with its handler.
+  // At home, in the stage `draining`, or with home gone: completes with an error, or what the function came to; or
+  // goes, with its handler.
   virtual void end(std::error_code error, home_base* draining) noexcept = 0;
   virtual void return_with(home_base& home, void* outcome) noexcept = 0;
   virtual void discard(home_base* draining) noexcept = 0;

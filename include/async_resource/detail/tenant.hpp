@@ -76,8 +76,8 @@ class tenant {
   tenant& operator=(const tenant&) = delete;
   ~tenant() {}  // Not defaulted: vacate() has been called.
 
-  // Calls the function, unless its errand, asked at the last moment, says no, or `cancelled`, asked after that, that all
-  // have been cancelled meanwhile: then true, and the outcome is that. Runs the user's code.
+  // Calls the function, unless its errand, asked at the last moment, says no, or `cancelled`, asked after that, that
+  // all have been cancelled meanwhile: then true, and the outcome is that. Runs the user's code.
   template <class Function, class Outcome, class Errand, class Cancelled>
   bool perform(Function&& function, Outcome& outcome, task_stamp stamp, operation_id<Observer> id, Errand* errand,
                Cancelled&& cancelled) noexcept {

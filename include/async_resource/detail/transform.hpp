@@ -69,8 +69,9 @@ class initiate_transform {
   void operator()(Handler&& handler) {
     using handler_type = std::decay_t<Handler>;
     handler_type local(std::forward<Handler>(handler));
-    const auto allocator = asio::get_associated_allocator(local);
-    make_block<transform_in_block<Call, handler_type>>(allocator, std::move(call_), std::move(local))->start();
+    using task_type = transform_in_block<Call, handler_type>;
+    const auto allocator = task_type::allocator_of(local);
+    make_block<task_type>(allocator, std::move(call_), std::move(local))->start();
   }
 
   // For an operation in a coroutine's frame.

@@ -44,9 +44,9 @@ class returning_task : public operation_task {
   ~returning_task() = default;
 };
 
-// A call of a C API in the frame of the coroutine that awaits it. Handler resumes that, without arguments: they stay here.
-// If the handler's context goes first, the coroutine stays suspended for good, because the API still has a pointer into
-// its frame.
+// A call of a C API in the frame of the coroutine that awaits it. Handler resumes that, without arguments: they stay
+// here. If the handler's context goes first, the coroutine stays suspended for good, because the API still has a
+// pointer into its frame.
 template <class Call, class Handler>
 class transform_in_frame final : public transform_call<transform_in_frame<Call, Handler>, Call>, public returning_task {
   using call = transform_call<transform_in_frame, Call>;

@@ -7,6 +7,7 @@
 
 #include <async_resource/python/detail/python.hpp>
 
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -14,20 +15,24 @@
 #include <async_resource/concepts.hpp>
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/home_place.hpp>
+#include <async_resource/detail/operation.hpp>
 #include <async_resource/python/callable.hpp>
+#include <async_resource/python/detail/call.hpp>
 #include <async_resource/python/interpreter.hpp>
+#include <async_resource/python/options.hpp>
+#include <async_resource/python/reply.hpp>
 
 namespace asyncres {
 inline namespace v0 {
 
-/// How a `python_app` serves. There is nothing to choose yet.
-struct python_options {};
-
 /// Puts a Python callable behind an `asio::strand`, its home: it takes requests and gives replies.
 /**
- * The callable runs at home, alone, with the GIL held; no other thread waits for it, and the GIL is not held while no
- * call runs. Home is best a thread that may block, such as an `asio::thread_pool` of one: a callable that computes
- * keeps its thread busy, and taking the GIL waits for other Python threads.
+ * The callable runs at home, alone, with the GIL held as `python_options::gil` says; no other thread waits for it. Home
+ * is best a thread that may block, such as an `asio::thread_pool` of one: a callable that computes keeps its thread
+ * busy, and taking the GIL waits for other Python threads. For one that takes microseconds the I/O thread itself is
+ * better: docs/python.md says when.
+ *
+ * What is a coroutine function runs on an asyncio loop at home, so that many requests await at once.
  *
  * A handle, like `async_resource`, which it holds: cheap to copy, and copies name the same callable. It may outlive the
  * interpreter: calls then fail with a `python::error` that says that the interpreter is gone.
@@ -55,25 +60,30 @@ class python_app {
    * @param where   Where home is: as for `async_resource`.
    * @param python  The interpreter.
    * @param target  `"module:attribute"`, either with dots: `"package.module:object.method"`.
+   * @param options What it is given, and when its home holds the GIL.
    *
    * @par Exceptions
-   * `std::invalid_argument` if `target` is not of that form, and what allocating may throw.
+   * `std::invalid_argument` if `target` is not of that form, or CPython lacks the policy, and what allocating may
+   * throw.
    */
   template <detail::home_for<Executor> E>
-  python_app(E&& where, python::interpreter& python, std::string target, python_options options = {})
-      : python_app(std::forward<E>(where), python::callable(python, std::move(target)), options) {}
+  python_app(E&& where, python::interpreter& python, std::string target, const python_options& options = {})
+      : python_app(std::forward<E>(where), python::callable(python, std::move(target), options)) {}
 
-  /// Serve an object at hand.
+  /// Serve an object at hand, as the callable's options say, or as these do.
   /**
    * @param where     Where home is: as for `async_resource`.
    * @param callable  Made with the GIL held; from here on it is not needed.
    *
    * @par Exceptions
-   * What allocating may throw.
+   * `std::invalid_argument` for a policy that it cannot have, and what allocating may throw.
    */
   template <detail::home_for<Executor> E>
-  python_app(E&& where, python::callable callable, python_options = {})
-      : resource_(std::forward<E>(where), std::move(callable)) {}
+  python_app(E&& where, python::callable callable)
+      : resource_(std::forward<E>(where), callable.options().resource, std::in_place, std::move(callable)) {}
+  template <detail::home_for<Executor> E>
+  python_app(E&& where, python::callable callable, const python_options& options)
+      : python_app(std::forward<E>(where), python::callable(std::move(callable), options)) {}
 
   /// The callable as a resource, for functions that are run against it.
   [[nodiscard]] const resource_type& resource() const noexcept { return resource_; }
@@ -119,12 +129,13 @@ class python_app {
     return resource_.async_invoke([](python::callable& callable) { callable.load(); }, std::forward<Token>(token));
   }
 
-  /// Call with `request` as `bytes`, and come back with the bytes that the callable returned.
+  /// Call with `request`, and come back with the bytes that the callable returned, or its coroutine.
   /**
-   * Initiating function: returns at once. Calls submitted from one thread run in that order. The operation completes
-   * when the callable returned, or raised, or the interpreter or home was found to be gone.
+   * Initiating function: returns at once. Calls submitted from one thread start in that order. The operation completes
+   * when the callable, or the coroutine that it gave, returned or raised, or the interpreter or home was found to be
+   * gone.
    *
-   * @param request Copied at home, with the GIL held.
+   * @param request Given to the callable as `python_options::request` says, as `bytes` by default.
    * @param token   The completion token; by default the operation is returned.
    *
    * @par Completion Signature
@@ -134,11 +145,15 @@ class python_app {
    * The handler's associated executor, else the inner executor.
    *
    * @par Per-Operation Cancellation
-   * None.
+   * `terminal`, `partial` and `total`, alike. While the call is queued, it completes at once with `operation_aborted`;
+   * while it runs, it is interrupted: see python::callable. While its coroutine awaits, that is cancelled, and the
+   * operation completes when it has ended: with `operation_aborted`, or with what it returns or raises instead.
    *
    * @par Errors
    * `python::error`: what the callable raises, `SystemExit` and `KeyboardInterrupt` included; `TypeError` if it does
-   * not return `bytes`; what async_load() reports. `errc::closed` if home's execution context has been shut down.
+   * not return `bytes` or what else has the buffer protocol; `BufferError` if that is not in one piece; what
+   * async_load() reports. `errc::closed` if home's execution context has been shut down, or
+   * the coroutine's result came too late for the resource's closing, which cancels it.
    *
    * @par Object Lifetimes
    * The handle may be dropped at once; what `request` refers to stays valid until completion.
@@ -151,9 +166,9 @@ class python_app {
    */
   template <class Token = detail::default_token_t<Executor>>
   auto async_call(asio::const_buffer request, Token&& token = Token()) const {
-    return resource_.async_invoke(
-        [request, home = resource_](python::callable& callable) { return callable(request, home); },
-        std::forward<Token>(token));
+    using initiation = python::detail::initiate_call<resource_type>;
+    return detail::initiate<void(std::exception_ptr, python::reply)>(initiation(resource_, request),
+                                                                     std::forward<Token>(token));
   }
 
   /// Handles are equal if they name the same callable.
@@ -163,8 +178,12 @@ class python_app {
   resource_type resource_;
 };
 
-template <class E, class... Args>
-python_app(E&&, Args&&...) -> python_app<detail::executor_of<E>>;
+template <class E>
+python_app(E&&, python::interpreter&, std::string, const python_options& = {}) -> python_app<detail::executor_of<E>>;
+template <class E>
+python_app(E&&, python::callable) -> python_app<detail::executor_of<E>>;
+template <class E>
+python_app(E&&, python::callable, const python_options&) -> python_app<detail::executor_of<E>>;
 
 }  // namespace v0
 }  // namespace asyncres

@@ -20,12 +20,15 @@ namespace python {
 /// The Python interpreter of a program that embeds one. An extension module, which Python loads, does without.
 /**
  * Isolated: no environment variable changes it, unless asked; signals, the locale and the standard streams stay the
- * host's. The GIL is held during the constructor, during the destructor, and while a call runs; never in between.
- * Python's main thread is one of its own, which sleeps in between.
+ * host's. The GIL is held during the constructor, during the destructor, and by homes as their `gil_policy` says; never
+ * otherwise. Python's main thread is one of its own, which sleeps in between.
  *
  * The destructor lets the call that runs finish; those still queued fail, with a `python::error` that says that the
  * interpreter is gone. Then it finalises Python, which waits for Python threads that are no daemons (one started by a
  * call is, unless told otherwise) and calls `atexit` functions. Apps, callables, replies and errors may outlive it.
+ *
+ * In a child that is forked it is gone: calls say so, objects of Python are left alone, and nothing waits for threads
+ * that only the parent has. A child that a callable forks ends where the callable returns or raises.
  *
  * @par Thread Safety
  * Constructed by any thread and destroyed by any thread, except by one that holds the GIL or is in a call.

@@ -12,7 +12,7 @@
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/home_ptr.hpp>
-#include <async_resource/python/detail/held.hpp>
+#include <async_resource/python/detail/buffer.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -49,9 +49,10 @@ class reply {
  private:
   friend class callable;
 
-  reply(home_ptr<detail::held> owner, asio::const_buffer bytes) noexcept : owner_(std::move(owner)), bytes_(bytes) {}
+  reply(home_ptr<detail::held_buffer> owner, asio::const_buffer bytes) noexcept
+      : owner_(std::move(owner)), bytes_(bytes) {}
 
-  home_ptr<detail::held> owner_;
+  home_ptr<detail::held_buffer> owner_;
   asio::const_buffer bytes_;
 };
 

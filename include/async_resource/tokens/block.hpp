@@ -33,14 +33,14 @@ class block_with_error_t {
 
 /// A completion token: the initiating function waits, and returns what the operation completes with.
 /**
- * For the operations of this library, and any of Asio's that completes elsewhere. `op(args..., block)` returns the result,
- * a `std::tuple` if there are several, and throws what the operation failed with: a leading `std::exception_ptr` itself,
- * a leading `std::error_code` as a `std::system_error`. `op(args..., block[ec])` sets `ec` instead, in an
- * `exception_ptr` operation to the code of a `std::system_error`; anything else is thrown all the same.
+ * For the operations of this library, and any of Asio's that completes elsewhere. `op(args..., block)` returns the
+ * result, a `std::tuple` if there are several, and throws what the operation failed with: a leading
+ * `std::exception_ptr` itself, a leading `std::error_code` as a `std::system_error`. `op(args..., block[ec])` sets `ec`
+ * instead, in an `exception_ptr` operation to the code of a `std::system_error`; anything else is thrown all the same.
  *
- * Nothing is allocated, unless the operation takes more than 1,000 bytes, or a cancellation slot is connected: it is on the
- * waiting thread's stack. Handlers of operations that are composed around it run on the waiting thread; what they throw, the
- * call throws. Cancelled by a signal, that must not be emitted before the operation has been initiated.
+ * Nothing is allocated, unless the operation takes more than 1,000 bytes, or a cancellation slot is connected: it is on
+ * the waiting thread's stack. Handlers of operations that are composed around it run on the waiting thread; what they
+ * throw, the call throws. Cancelled by a signal, that must not be emitted before the operation has been initiated.
  *
  * The thread must not be one that the operation needs, such as the only one that runs its context, or the holder of a
  * lease. Where the library knows, that is an error; else it waits for ever.

@@ -59,9 +59,9 @@ auto transform(Token&& token, Start&& start, Cancel&& cancel = Cancel()) {
  *               Returns void, or a `std::error_code`: if that is an error, the callback must never come, and the
  *               operation completes with it, as a `std::system_error` if the disposition is a `std::exception_ptr`,
  *               and with the other Args value-initialised. If it throws, the callback must never come either.
- * @param cancel Decay-copied; optional. Called as `cancel()`, or as `cancel(start)` if it takes that: start may have kept what
- *               the API calls this call. Asks the API to give up. The callback has to come nevertheless, and says how it
- *               ended. Must not throw.
+ * @param cancel Decay-copied; optional. Called as `cancel()`, or as `cancel(start)` if it takes that: start may have
+ *               kept what the API calls this call. Asks the API to give up. The callback has to come nevertheless, and
+ *               says how it ended. Must not throw.
  *
  * @par Completion Signature
  * `Signature`

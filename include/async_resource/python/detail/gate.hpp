@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cstddef>
 
+#include <async_resource/python/detail/fork_mark.hpp>
+
 namespace asyncres {
 inline namespace v0 {
 namespace python::detail {
@@ -23,15 +25,20 @@ namespace python::detail {
 //
 // A thread enters first and takes the GIL afterwards; close() is called without the GIL, or those inside could not
 // leave. It is not called by a thread that is inside: that one would wait for itself.
+//
+// In a child that is forked it is closed: those inside are threads of the parent, but for the one that forked, which
+// may leave.
 class gate {
  public:
   gate() = default;
   gate(const gate&) = delete;
   gate& operator=(const gate&) = delete;
 
-  bool open() const noexcept { return !(state_.load(std::memory_order_acquire) & closing); }
+  bool open() const noexcept { return !forked() && !(state_.load(std::memory_order_acquire) & closing); }
+  bool forked() const noexcept { return mark_.forked(); }
 
   [[nodiscard]] bool enter() noexcept {
+    if (forked()) return false;
     auto state = state_.load(std::memory_order_relaxed);
     do {
       if (state & closing) return false;
@@ -44,7 +51,11 @@ class gate {
     if (state_.fetch_sub(visitor, std::memory_order_release) == (visitor | closing)) state_.notify_all();
   }
 
+  // Nobody enters any more.
+  void shut() noexcept { state_.fetch_or(closing, std::memory_order_relaxed); }
+
   void close() noexcept {
+    if (forked()) return;
     auto state = state_.fetch_or(closing, std::memory_order_acquire) | closing;
     while (state != closing) {
       state_.wait(state, std::memory_order_relaxed);
@@ -56,6 +67,7 @@ class gate {
   static constexpr std::size_t closing = 1;
   static constexpr std::size_t visitor = 2;
 
+  const fork_mark mark_;
   std::atomic<std::size_t> state_ = 0;
 };
 

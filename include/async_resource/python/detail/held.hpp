@@ -7,12 +7,11 @@
 
 #include <async_resource/python/detail/python.hpp>
 
-#include <memory>
 #include <utility>
 
-#include <async_resource/python/detail/gate.hpp>
 #include <async_resource/python/detail/gil.hpp>
 #include <async_resource/python/detail/object.hpp>
+#include <async_resource/python/detail/shared_interpreter.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -23,12 +22,12 @@ namespace python::detail {
 class held {
  public:
   held() noexcept = default;
-  held(std::shared_ptr<gate> gate, object object) noexcept : gate_(std::move(gate)), object_(std::move(object)) {}
+  held(interpreter_pointer python, object object) noexcept : python_(std::move(python)), object_(std::move(object)) {}
   held(held&&) noexcept = default;
 
   held& operator=(held&& other) noexcept {
     reset();
-    gate_ = std::move(other.gate_);
+    python_ = std::move(other.python_);
     object_ = std::move(other.object_);
     return *this;
   }
@@ -37,17 +36,20 @@ class held {
 
   void reset() noexcept {
     if (!object_) return;
-    if (const gil lock(gate_); lock)
+    if (const gil lock(python_); lock)
       object_ = {};
     else
       object_.release();
   }
 
+  // For whoever holds the GIL, even where the interpreter lets nobody in any more.
+  object take() noexcept { return std::move(object_); }
+
   PyObject* get() const noexcept { return object_.get(); }
   explicit operator bool() const noexcept { return static_cast<bool>(object_); }
 
  private:
-  std::shared_ptr<gate> gate_;
+  interpreter_pointer python_;
   object object_;
 };
 

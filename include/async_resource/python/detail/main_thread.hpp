@@ -14,9 +14,10 @@
 #include <thread>
 #include <utility>
 
-#include <async_resource/python/detail/current_gate.hpp>
+#include <async_resource/python/detail/current_interpreter.hpp>
 #include <async_resource/python/detail/exception.hpp>
 #include <async_resource/python/detail/initialize.hpp>
+#include <async_resource/python/detail/thread_states.hpp>
 #include <async_resource/python/interpreter_options.hpp>
 
 namespace asyncres {
@@ -29,11 +30,11 @@ class main_thread {
  public:
   // Returns when Python runs, or throws what kept it from that.
   explicit main_thread(const interpreter_options& options) {
-    std::promise<gate_pointer> started;
-    auto gate = started.get_future();
+    std::promise<interpreter_pointer> started;
+    auto python = started.get_future();
     thread_ = std::thread(&main_thread::run, this, std::cref(options), std::move(started));
     try {
-      gate_ = gate.get();
+      python_ = python.get();
     } catch (...) {
       thread_.join();
       throw;
@@ -44,35 +45,40 @@ class main_thread {
   main_thread& operator=(const main_thread&) = delete;
 
   ~main_thread() {
+    thread_states::here().let_go(*python_);
     stop_.release();
-    thread_.join();
+    if (python_->forked())
+      thread_.detach();  // The parent has it.
+    else
+      thread_.join();
   }
 
-  const gate_pointer& gate() const noexcept { return gate_; }
+  const interpreter_pointer& python() const noexcept { return python_; }
 
  private:
-  void run(const interpreter_options& options, std::promise<gate_pointer> started) {
-    gate_pointer gate;
+  void run(const interpreter_options& options, std::promise<interpreter_pointer> started) {
+    interpreter_pointer python;
     try {
-      gate = start(options);
+      python = start(options);
     } catch (...) {
       return started.set_exception(std::current_exception());
     }
     PyThreadState* const state = PyEval_SaveThread();
-    started.set_value(gate);
+    started.set_value(python);
     stop_.acquire();
-    gate->close();
+    python->close();
     PyEval_RestoreThread(state);
+    python->delete_states();
     Py_FinalizeEx();
   }
 
   // The GIL is held from here on, unless it throws.
-  static gate_pointer start(const interpreter_options& options) {
+  static interpreter_pointer start(const interpreter_options& options) {
     initialize(options);
     try {
       extend_path(options);
       checked(PyImport_ImportModule("threading"));  // takes the thread that first imports it for the main one
-      return current_gate();
+      return current_interpreter();
     } catch (...) {
       Py_FinalizeEx();
       throw;
@@ -80,7 +86,7 @@ class main_thread {
   }
 
   std::thread thread_;
-  gate_pointer gate_;
+  interpreter_pointer python_;
   std::binary_semaphore stop_{0};
 };
 
