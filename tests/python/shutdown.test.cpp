@@ -21,17 +21,6 @@ using namespace python_test;
 
 namespace {
 
-// run(b'R W') tells that it runs by writing to the file W, and ends when there is something to read from R.
-constexpr auto blocking = R"(
-import os
-def run(request):
-    if request:
-        pause, running = map(int, request.split())
-        os.write(running, b'.')
-        os.read(pause, 1)
-    return b'done'
-)";
-
 bool is_gone(const python::error& e) {
   return e.type() == "RuntimeError" && std::string(e.what()) == "the Python interpreter is gone" &&
          e.traceback().empty();

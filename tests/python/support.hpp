@@ -252,6 +252,29 @@ class environment_variable {
   std::optional<std::string> old_;
 };
 
+// run(b'R W') tells that it runs by writing to the file W, and ends when there is something to read from R.
+inline constexpr auto blocking = R"(
+import os
+def run(request):
+    if request:
+        pause, running = map(int, request.split())
+        os.write(running, b'.')
+        os.read(pause, 1)
+    return b'done'
+)";
+
+// Those that this CPython has.
+inline std::vector<python::gil_policy> policies() {
+  std::vector<python::gil_policy> result{python::gil_policy::per_batch, python::gil_policy::held};
+#if PY_VERSION_HEX >= 0x030C0000
+  result.push_back(python::gil_policy::own_gil);
+#endif
+#ifdef Py_GIL_DISABLED
+  result.push_back(python::gil_policy::free_threaded);
+#endif
+  return result;
+}
+
 }  // namespace python_test
 
 #endif  // ASYNC_RESOURCE_TESTS_PYTHON_SUPPORT_HPP

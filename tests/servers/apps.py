@@ -4,6 +4,7 @@
 
 """Callables for the servers under test."""
 
+import asyncio
 import os
 import time
 
@@ -39,3 +40,14 @@ def obey(request):
 
 def environment(request):
     return os.environ[request.decode()].encode()
+
+
+async def patient(request):
+    """Await a tenth of a second."""
+    await asyncio.sleep(0.1)
+    return request
+
+
+async def obey_later(request):
+    await asyncio.sleep(0)
+    return obey(request)

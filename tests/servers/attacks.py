@@ -6,7 +6,10 @@
 """What clients do to servers, each as a process of its own.
 
 An attack says "ready" when it is in place and goes on until its standard input ends; then it writes a line of JSON,
-what it did, and vanishes with all its connections. It is nice: real attackers do not run on the server's machine.
+what it did, and vanishes with all its connections.
+
+Real attackers have machines of their own. This one takes what the server and its clients leave of theirs, and gives way
+as soon as one of them wakes up; were it only nice, they would wait for the end of its time slice, some milliseconds.
 """
 
 import argparse
@@ -53,10 +56,12 @@ class Target:
         return self.did["at once"]
 
     def connect(self):
-        """A connection that speaks TLS if the server does."""
-        connection = Client(self.address, speak_tls if self.tls else None).socket
-        self.count("connections")
-        return connection
+        """A connection that speaks TLS if the server does. Handshakes take long where everybody goes first."""
+        while True:
+            with contextlib.suppress(ConnectionResetError, ssl.SSLError):
+                connection = Client(self.address, speak_tls if self.tls else None).socket
+                self.count("connections")
+                return connection
 
     def connect_plainly(self):
         connection = socket.create_connection(self.address)
@@ -252,7 +257,7 @@ def main():
     arguments = parser.parse_args()
 
     allow_descriptors()
-    os.nice(19)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     target = Target(arguments)
     ATTACKS[arguments.attack](target)
     print("ready", flush=True)

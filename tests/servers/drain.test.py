@@ -3,6 +3,7 @@
 # https://www.boost.org/LICENSE_1_0.txt)
 
 import contextlib
+import itertools
 import os
 import signal
 import tempfile
@@ -52,8 +53,8 @@ class Drain(unittest.TestCase):
             self.assertEqual([line["requests"] for line in server.log()], ["1"])
 
     def test_a_request_that_has_begun_may_end(self):
-        for piece in (b"\0", b"\0\5", b"\0\5he"):
-            with self.subTest(piece), serve() as server, server.connect() as idle:
+        for path, piece in itertools.product((ECHO, FIGURE), (b"\0", b"\0\5", b"\0\5he")):
+            with self.subTest(path, piece=piece), serve(server=path) as server, server.connect() as idle:
                 with server.connect() as client:
                     self.assertEqual(client.ask(b"one"), b"one")
                     client.socket.sendall(piece)

@@ -7,7 +7,11 @@ import unittest
 from harness import Server
 
 ECHO = "2_servers/figure_1_echo"
-CALLING = ("2_servers/figure_2_gil_on_io_thread", "2_servers/figure_3_async_initiate")
+CALLING = (
+    "2_servers/figure_2_gil_on_io_thread",
+    "2_servers/figure_3_async_initiate",
+    "2_servers/figure_4_double_dispatch",
+)
 
 
 class Figures(unittest.TestCase):

@@ -54,7 +54,9 @@ class Server:
         line = self.process.stdout.readline().strip()
         if not line.startswith("listening on "):
             self.process.wait(WATCHDOG)
-            raise RuntimeError(f"{command[0]} does not listen: {line} {self.stderr()}")
+            complaint = self.stderr()
+            self.__exit__()
+            raise RuntimeError(f"{command[0]} does not listen: {line} {complaint}")
         self.address = parse_address(line.removeprefix("listening on "))
 
     @classmethod
@@ -116,10 +118,7 @@ class Server:
         return os.pread(self.errors.fileno(), os.fstat(self.errors.fileno()).st_size, 0).decode()
 
     def await_stderr(self, expected):
-        deadline = time.monotonic() + WATCHDOG
-        while expected not in self.stderr():
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"the server has written {self.stderr()!r}")
+        await_text(self.stderr, expected)
 
     def descriptors(self):
         """How many it has open."""
@@ -144,6 +143,14 @@ class Server:
     def ends(self):
         """Why connections ended, as --log has it, sorted."""
         return sorted(line["end"] for line in self.log() if line["event"] == "closed")
+
+
+def await_text(read, expected):
+    """Read until what is expected is in it."""
+    deadline = time.monotonic() + WATCHDOG
+    while expected not in read():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"there is no {expected!r} in {read()!r}")
 
 
 def parse_address(text):

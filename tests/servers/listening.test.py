@@ -4,12 +4,13 @@
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
 import unittest
 
-from harness import WATCHDOG, Server, connect, has_ipv6, parse_address, program
+from harness import WATCHDOG, Server, await_text, connect, has_ipv6, parse_address, program
 
 ECHO = program("2_servers/echo_server")
 
@@ -96,6 +97,47 @@ class UnixSockets(unittest.TestCase):
         status, errors = failure_of("--unix", "/" + "x" * 200)
         self.assertEqual((status, errors.count("\n")), (1, 1))
         self.assertIn("too long", errors)
+
+
+def may_trace():
+    """LeakSanitizer does not work in a process that is traced."""
+    command = ["strace", "-o", os.devnull, "true"]
+    return (shutil.which("strace") and "address" not in os.environ.get("SANITIZERS", "")
+            and subprocess.run(command, capture_output=True, check=False).returncode == 0)
+
+
+@unittest.skipUnless(may_trace(), "without strace")
+class FailuresOfAccept(unittest.TestCase):
+    """Made by strace, which has a call of accept() fail without doing it."""
+
+    @contextlib.contextmanager
+    def serve(self, error, call):
+        with tempfile.NamedTemporaryFile("r") as calls:
+            inject = f"inject=accept,accept4:error={error}:when={call}"
+            server = Server(["strace", "-D", "-f", "-o", calls.name, "-e", inject, ECHO, "--port", "0"])
+            self.called = lambda what: await_text(lambda: os.pread(calls.fileno(), 1 << 16, 0).decode(), what)
+            with server:
+                yield server
+
+    def test_a_connection_that_was_given_up_is_passed_over(self):
+        for error in "ECONNABORTED", "EPROTO":
+            with self.subTest(error=error), self.serve(error, call=1) as server:
+                self.called("INJECTED")
+                with server.connect() as client:
+                    self.assertEqual(client.ask(b"next"), b"next")
+                self.assertEqual((server.stop(), server.stderr()), (0, ""))
+
+    def test_another_is_said_and_it_goes_on(self):
+        with self.serve("ENOBUFS", call=1) as server, server.connect() as client:
+            self.assertEqual(client.ask(b"patient"), b"patient")
+            self.assertEqual((server.stop(), server.stderr()), (0, "accept: No buffer space available\n"))
+
+    def test_one_in_the_backlog_does_not_hold_a_drain_up(self):
+        for error in "ECONNABORTED", "EPROTO":
+            with self.subTest(error=error), self.serve(error, call=2) as server:
+                self.called("EAGAIN")
+                self.assertEqual(server.stop(), 0)
+                self.called("INJECTED")
 
 
 class ReusePort(unittest.TestCase):

@@ -128,6 +128,29 @@ class Failures(unittest.TestCase):
         self.assertIn("in use", run.stderr)
 
 
+class Serving(unittest.TestCase):
+    def test_python_may_run_anywhere_under_any_policy_that_it_has(self):
+        cases = [("--home", "io"), ("--policy", "held"), ("--policy", "held", "--home", "io"), ("--request", "view"),
+                 ("--request", "view", "--home", "io", "--threads", "2")]
+        for options in cases:
+            with self.subTest(options), Server.serving(PYTHON_SERVER, "apps:echo", *options) as server:
+                with server.connect() as client:
+                    for i in range(100):
+                        client.send(str(i).encode())
+                    self.assertEqual([client.receive() for _ in range(100)], [str(i).encode() for i in range(100)])
+                self.assertEqual(server.stop(), 0)
+                self.assertEqual(server.stderr(), "")
+
+    def test_a_policy_that_python_lacks_is_said_and_interpreters_of_their_own_serve(self):
+        for options in (("--policy", "own_gil"), ("--policy", "own_gil", "--interpreters", "2")):
+            with self.subTest(options):
+                try:
+                    with Server.serving(PYTHON_SERVER, "apps:echo", *options) as server, server.connect() as client:
+                        self.assertEqual(client.ask(b"served"), b"served")
+                except RuntimeError as ended:
+                    self.assertIn("gil_policy::own_gil needs CPython 3.12 or later", str(ended))
+
+
 class Options(unittest.TestCase):
     def run_with(self, *options):
         return subprocess.run([program(PYTHON_SERVER), *options], capture_output=True, text=True, timeout=WATCHDOG)
@@ -148,6 +171,11 @@ class Options(unittest.TestCase):
                 self.assertEqual(run.stdout, "")
                 self.assertEqual(len(run.stderr.splitlines()), 1)
                 self.assertIn(options[0], run.stderr)
+
+    def test_interpreters_have_threads_of_their_own(self):
+        run = self.run_with("--interpreters", "2", "--home", "io")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("--interpreters have threads of their own", run.stderr)
 
     def test_modules_are_found_by_pythonpath_too(self):
         environment = {**os.environ, "PYTHONPATH": HERE}

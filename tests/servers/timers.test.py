@@ -37,10 +37,16 @@ class Timers(unittest.TestCase):
         self.assertEqual(len(threads), THREADS)
         return [(int(late), int(readings)) for late, readings in threads]
 
-    def test_a_sleeping_callable_delays_no_timer_of_python_server(self):
+    def assert_delays_no_timer(self, path):
         for connections, requests in ((2, 100), (16, 20)):
-            for late, readings in self.lateness("3_python/python_server", connections, requests):
+            for late, readings in self.lateness(path, connections, requests):
                 self.assertLess(late, readings / 50)
+
+    def test_a_sleeping_callable_delays_no_timer_of_figure_4(self):
+        self.assert_delays_no_timer("2_servers/figure_4_double_dispatch")
+
+    def test_a_sleeping_callable_delays_no_timer_of_python_server(self):
+        self.assert_delays_no_timer("3_python/python_server")
 
     def assert_delays_timers(self, path):
         for connections, requests, expected in ((2, 100, 50), (16, 20, 10)):

@@ -1,0 +1,118 @@
+// Copyright (c) 2026 The async_resource authors
+// Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
+// https://www.boost.org/LICENSE_1_0.txt)
+
+#include <async_resource/python.hpp>
+
+#include <array>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/io_context.hpp>
+#include <asio/thread_pool.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <cstddef>
+#include <cstdlib>
+#include <deque>
+#include <exception>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+#include "support.hpp"
+
+using namespace python_test;
+
+namespace {
+
+// What Python owns: measure() tells of its objects that every call touches, and of its memory.
+constexpr auto source = R"(
+import asyncres, gc, sys
+class Wrong(Exception): pass
+def run(request):
+    kind = bytes(request[:5])
+    if kind == b'raise':
+        raise Wrong(bytes(request))
+    if kind == b'retur':
+        return 17
+    if kind == b'array':
+        return bytearray(request)
+    return bytes(request)
+def measure(_):
+    gc.collect()
+    counts = [sys.getrefcount(each) for each in (run, Wrong, asyncres.Cancelled, bytes, bytearray, TypeError)]
+    return ' '.join(map(str, [sys.getallocatedblocks(), *counts])).encode()
+)";
+
+struct balance {
+  long blocks = 0;
+  std::array<long, 6> references{};
+};
+
+// When what was given up has run, and what it returned has been dropped: behind two calls.
+template <class App>
+balance measure(const App& app, const App& meter) {
+  ask(app), ask(app);
+  balance result;
+  std::istringstream text(ask(meter));
+  text >> result.blocks;
+  for (auto& each : result.references) text >> each;
+  return result;
+}
+
+constexpr std::array<std::string_view, 5> requests{"echo", "raise", "return", "array", "echo again"};
+
+// So many calls, a fifth of them cancelled and another fifth given up: their handlers' context is destroyed.
+template <class App>
+void call_many(const App& app, std::size_t calls) {
+  constexpr std::size_t at_once = 500;
+  for (std::size_t done = 0; done < calls; done += at_once) {
+    asio::io_context stays;
+    std::deque<asio::cancellation_signal> signals(at_once / 5);
+    {
+      asio::io_context goes;
+      const auto ignore = [](std::exception_ptr, const python::reply&) {};
+      for (std::size_t i = 0; i != at_once; ++i) {
+        const auto request = asio::buffer(requests[i / 5 % requests.size()]);
+        switch (i % 5) {
+          case 0: app.async_call(request, asio::bind_executor(goes, ignore)); break;
+          case 1:
+            app.async_call(request,
+                           asio::bind_cancellation_slot(signals[i / 5].slot(), asio::bind_executor(stays, ignore)));
+            break;
+          default: app.async_call(request, asio::bind_executor(stays, ignore));
+        }
+      }
+      for (auto& signal : signals) signal.emit(asio::cancellation_type::terminal);
+    }
+    stays.run();
+  }
+}
+
+void check_balance(std::size_t calls) {
+  for (const auto type : {python::request_type::bytes, python::request_type::view}) {
+    environment world(source);
+    asio::thread_pool home(1);
+    const asyncres::python_app meter(home, world.python(), "app:measure");
+    const asyncres::python_app app(home, world.python(), "app:run", {.request = type});
+    // As many beforehand: what happens rarely fills CPython's caches slowly.
+    call_many(app, calls / 2);
+    const balance before = measure(app, meter);
+    call_many(app, calls / 2);
+    const balance after = measure(app, meter);
+    CHECK(after.references == before.references);
+    // Caches, and an integer or two that measure() itself holds.
+    CHECK(std::abs(after.blocks - before.blocks) < 50);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("calls that succeed, fail, are cancelled or given up leave Python's references and memory as they were",
+          "[python][balance]") {
+  check_balance(20'000);
+}
+
+TEST_CASE("a million calls that succeed, fail, are cancelled or given up leave Python as it was", "[.long][python]") {
+  check_balance(1'000'000);
+}
