@@ -9,12 +9,12 @@ charts.py JSON DIRECTORY
 """
 
 import itertools
-import json
 import math
 import os
-import sys
 
 import matplotlib
+
+from report import draw_for_command_line
 
 matplotlib.use('svg')
 from matplotlib import pyplot  # noqa: E402
@@ -115,8 +115,4 @@ def draw(result, directory):
 
 
 if __name__ == '__main__':
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    with open(sys.argv[1], encoding='utf-8') as source:
-        for chart in draw(json.load(source), sys.argv[2]):
-            print(chart)
+    draw_for_command_line(__doc__, draw)

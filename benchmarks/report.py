@@ -38,3 +38,11 @@ def write_json(result, path):
     with open(path, 'w', encoding='utf-8') as out:
         json.dump(result, out, indent=1)
         out.write('\n')
+
+
+def draw_for_command_line(usage, draw):
+    """JSON DIRECTORY"""
+    if len(sys.argv) != 3:
+        sys.exit(usage)
+    with open(sys.argv[1], encoding='utf-8') as source:
+        print(*draw(json.load(source), sys.argv[2]), sep='\n')
