@@ -26,8 +26,8 @@
 
 #include "support/contexts.hpp"
 
-// The hooks that a resource may offer around the functions of a visit: enter_batch() and leave_batch(). Its operations wait
-// for the latter, and share its failure.
+// The hooks that a resource may offer around the functions of a visit: enter_batch() and leave_batch(). Its operations
+// wait for the latter, and share its failure.
 
 using asyncres::async_resource;
 using asyncres::block;

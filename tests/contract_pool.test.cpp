@@ -31,9 +31,9 @@
 #include "support/contract_kinds.hpp"
 #include "support/schedule_place.hpp"
 
-// Pools of more than one member, one step at a time, in programs made up from a seed. Which member an operation gets is not
-// said, so this knows less than contract_model.hpp: what must hold of each operation, each key and each member. One member
-// alone is in contract_schedules_on_pool.test.cpp.
+// Pools of more than one member, one step at a time, in programs made up from a seed. Which member an operation gets is
+// not said, so this knows less than contract_model.hpp: what must hold of each operation, each key and each member. One
+// member alone is in contract_schedules_on_pool.test.cpp.
 
 using asyncres::close_mode;
 using asyncres::errc;

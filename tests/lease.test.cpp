@@ -26,7 +26,8 @@
 #include "support/contexts.hpp"
 #include "support/executors.hpp"
 
-// A lease has the resource for itself, across any number of operations, until it ends: and it ends wherever it is dropped.
+// A lease has the resource for itself, across any number of operations, until it ends: and it ends wherever it is
+// dropped.
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // Of Asio's coroutine frames, by GCC 12.
@@ -67,8 +68,8 @@ struct ledger {
 using handle = async_resource<any, ledger, told>;
 using lease = asyncres::lease<any, ledger, told>;
 
-// A resource whose home runs when the test says so. `seen` is what happens to it: a lower-case letter or a digit for each
-// function, R for a rollback, M and D where it is made and destroyed.
+// A resource whose home runs when the test says so. `seen` is what happens to it: a lower-case letter or a digit for
+// each function, R for a rollback, M and D where it is made and destroyed.
 struct stage {
   explicit stage(resource_options options = {})
       : resource(*home, options, from_factory, [this]() -> ledger { return ledger(*this); }) {

@@ -101,7 +101,7 @@ TEMPLATE_TEST_CASE("each resource of a pool is made at its home, once, and used 
       if (i % 2 == 0)
         pool.async_invoke(function, asio::detached);
       else
-        pool.async_invoke_on(i, function, asio::detached);
+        pool.async_invoke_on(i / 2, function, asio::detached);
     }
   }
   context.join();

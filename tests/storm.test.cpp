@@ -370,7 +370,17 @@ class storm {
   std::vector<std::unique_ptr<generation>> generations_;
 };
 
-void check_a_storm_of(long operations) {
+// The ways in which an operation may end.
+const std::set<std::error_code>& all_ends() {
+  using asyncres::errc;
+  static const std::set<std::error_code> all = {
+      {},           function_failure, factory_failure, asio::error::operation_aborted,
+      errc::closed, errc::queue_full, errc::poisoned,  errc::timed_out_queued};
+  return all;
+}
+
+// Those that the storm has seen.
+std::set<std::error_code> check_a_storm_of(long operations) {
   ledger book;
   {
     storm s(book, operations);
@@ -379,15 +389,12 @@ void check_a_storm_of(long operations) {
     for (auto& submitter : submitters) submitter.join();
     s.finish();
   }
-  using asyncres::errc;
-  const std::set<std::error_code> all = {
-      {},           function_failure, factory_failure, asio::error::operation_aborted,
-      errc::closed, errc::queue_full, errc::poisoned,  errc::timed_out_queued};
+  std::set<std::error_code> seen;
   for (const auto& [code, times] : book.ended) {
     CAPTURE(code.message());
-    CHECK(all.contains(code));
+    CHECK(all_ends().contains(code));
+    if (times > 0) seen.insert(code);
   }
-  CHECK(book.ended.size() == all.size());
   const auto add = [](long sum, const auto& pair) { return sum + pair.second; };
   CHECK(std::accumulate(book.ended.begin(), book.ended.end(), 0L, add) == operations);
   CHECK(book.handlers.born == operations);
@@ -400,16 +407,20 @@ void check_a_storm_of(long operations) {
   book.results.check_extinct();
   book.residents.check_extinct();
   CHECK(book.closing + book.closes_failed == 0);
+  return seen;
 }
 
 }  // namespace
 
 TEST_CASE("a storm from eight threads loses nothing and runs nothing twice", "[async_resource][storm]") {
-  check_a_storm_of(20'000);
+  // Which ends a short one sees depends on the scheduler: as many storms as show them all, within reason.
+  std::set<std::error_code> seen;
+  for (int storms = 0; storms != 20 && seen != all_ends(); ++storms) seen.merge(check_a_storm_of(20'000));
+  CHECK(seen == all_ends());
 }
 
 TEST_CASE("a storm of a million operations loses nothing and runs nothing twice", "[async_resource][storm][.long]") {
-  check_a_storm_of(1'000'000);
+  CHECK(check_a_storm_of(1'000'000) == all_ends());
 }
 
 namespace {

@@ -2,8 +2,8 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-// A C library that calls back, made an asynchronous operation: a few lines, once, and every style of waiting fits. Here is
-// one call in five. slow_c.h is the library. Awaited or blocked on, a call allocates nothing.
+// A C library that calls back, made an asynchronous operation: a few lines, once, and every style of waiting fits. Here
+// is one call in five. slow_c.h is the library. Awaited or blocked on, a call allocates nothing.
 //
 //   c_api
 

@@ -2,8 +2,8 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-// What a server does about a resource that is too slow: give up what has waited too long, ask what runs to stop, refuse what
-// is too much, and close without hanging.
+// What a server does about a resource that is too slow: give up what has waited too long, ask what runs to stop, refuse
+// what is too much, and close without hanging.
 //
 //   giving_up
 

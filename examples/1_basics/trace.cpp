@@ -2,9 +2,9 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-// Watches operations leave one thread, run at home and come back, with an observer that writes Chrome's trace format. Open
-// the file with https://ui.perfetto.dev, or chrome://tracing: an arrow leads from where each operation was submitted to the
-// function at home.
+// Watches operations leave one thread, run at home and come back, with an observer that writes Chrome's trace format.
+// Open the file with https://ui.perfetto.dev, or chrome://tracing: an arrow leads from where each operation was
+// submitted to the function at home.
 //
 //   trace trace.json
 

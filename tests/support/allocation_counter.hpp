@@ -84,8 +84,8 @@ inline const int allocation_hooks = __sanitizer_install_malloc_and_free_hooks(
 
 #elif defined(__GLIBC__)
 
-// Every operator new of the standard library ends in one of these, unless a program replaces it. Weak: several files of a
-// program may have them.
+// Every operator new of the standard library ends in one of these, unless a program replaces it. Weak: several files of
+// a program may have them.
 extern "C" {
 
 void* __libc_malloc(std::size_t size) noexcept;

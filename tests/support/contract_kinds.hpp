@@ -46,8 +46,8 @@ template <class Executor, class Resource>
 bool is_at_home(const asyncres::async_resource<Executor, Resource>& resource) {
   return resource.get_executor().running_in_this_thread();
 }
-// The strands of a pool cannot be asked, but it does not let any of its functions block on it. Off the strand, this is an
-// operation that is refused for another reason, and at once.
+// The strands of a pool cannot be asked, but it does not let any of its functions block on it. Off the strand, this is
+// an operation that is refused for another reason, and at once.
 template <class Executor, class Resource>
 bool is_at_home(const asyncres::async_resource_pool<Executor, Resource>& pool) {
   std::error_code error;

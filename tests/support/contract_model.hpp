@@ -30,9 +30,9 @@ namespace testing {
 // refused as poisoned where they are submitted, and it is not said whether that comes before queue_full. Nor is it said
 // whether the slot of a handler that has gone still reaches the function.
 //
-// There may be a lease from the beginning. What it submits runs before all else, until it ends, and is neither bounded nor
-// refused because the resource closes; after that it is refused, but it is not said whether at once. What others submit
-// waits for the end, unless it is cancelled.
+// There may be a lease from the beginning. What it submits runs before all else, until it ends, and is neither bounded
+// nor refused because the resource closes; after that it is refused, but it is not said whether at once. What others
+// submit waits for the end, unless it is cancelled.
 //
 // An operation is *concluded* when its outcome is on its way to the handler, and nothing can change it any more.
 class contract {

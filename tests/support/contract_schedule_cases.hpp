@@ -29,8 +29,8 @@
 #include "support/contract_kinds.hpp"
 #include "support/schedule.hpp"
 
-// Promises 1, 2, 3, 6, 7, 8 and 9, one step at a time: each race as an interleaving that is written out, and then as many
-// as there is time for, made up from a seed. What is promised is in contract_model.hpp. For a file that says which
+// Promises 1, 2, 3, 6, 7, 8 and 9, one step at a time: each race as an interleaving that is written out, and then as
+// many as there is time for, made up from a seed. What is promised is in contract_model.hpp. For a file that says which
 // kinds of place this is tried on: ASYNC_RESOURCE_CONTRACT_KINDS, of contract_kinds.hpp.
 
 using asyncres::close_mode;

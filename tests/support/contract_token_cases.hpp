@@ -29,8 +29,8 @@
 #include "support/contract_token_rows.hpp"
 #include "support/contract_tokens.hpp"
 
-// Promise 4: every token, against each promise that it touches. The table is contract_token_rows.hpp. For a file that says
-// which kinds of place these are the tests of: ASYNC_RESOURCE_CONTRACT_KINDS, of contract_kinds.hpp.
+// Promise 4: every token, against each promise that it touches. The table is contract_token_rows.hpp. For a file that
+// says which kinds of place these are the tests of: ASYNC_RESOURCE_CONTRACT_KINDS, of contract_kinds.hpp.
 
 using asyncres::close_mode;
 using asyncres::errc;

@@ -23,8 +23,8 @@
 
 namespace testing {
 
-// What a completion token is tried on: a resource, and a context for handlers, with what is told of one operation. Home is
-// a context that the test runs, or has a thread of its own, which is held until released.
+// What a completion token is tried on: a resource, and a context for handlers, with what is told of one operation. Home
+// is a context that the test runs, or has a thread of its own, which is held until released.
 template <class Kind>
 class token_bench {
   static constexpr bool has_lease = std::is_same_v<Kind, on_lease>;
