@@ -9,6 +9,7 @@
 
 #include <cstring>
 
+#include <async_resource/python/detail/attribute.hpp>
 #include <async_resource/python/detail/exception.hpp>
 #include <async_resource/python/detail/object.hpp>
 
@@ -24,7 +25,7 @@ inline bool is_awaitable(const object& result) noexcept {
 }
 
 inline object attribute_or_null(const object& of, const char* name) noexcept {
-  object found(of ? PyObject_GetAttrString(of.get(), name) : nullptr);
+  object found(of ? get_attribute(of.get(), name) : nullptr);
   if (!found) PyErr_Clear();
   return found;
 }
@@ -43,7 +44,7 @@ inline bool is_coroutine_function(const object& function) noexcept {
 
 // For somebody who can have bytes only. Closed, a coroutine does not complain that nobody awaited it.
 inline error refuse_awaitable(object result) {
-  if (PyCoro_CheckExact(result.get()) && !object(PyObject_CallMethod(result.get(), "close", nullptr))) PyErr_Clear();
+  if (PyCoro_CheckExact(result.get()) && !object(call_method(result.get(), "close"))) PyErr_Clear();
   PyErr_Format(PyExc_TypeError, "expected bytes from the callable, got %.200s: use async_call, or callable::start",
                Py_TYPE(result.get())->tp_name);
   return take_error();

@@ -7,6 +7,7 @@
 
 #include <async_resource/python/detail/python.hpp>
 
+#include <async_resource/python/detail/attribute.hpp>
 #include <async_resource/python/detail/exception.hpp>
 #include <async_resource/python/detail/object.hpp>
 
@@ -18,7 +19,7 @@ namespace python::detail {
 inline object cancelled_class() {
   PyObject* const module = PyImport_AddModule("asyncres");  // borrowed; made if need be
   if (!module) throw take_error();
-  if (PyObject* const known = PyObject_GetAttrString(module, "Cancelled")) return object(known);
+  if (PyObject* const known = get_attribute(module, "Cancelled")) return object(known);
   PyErr_Clear();
   object made = checked(PyErr_NewExceptionWithDoc(
       "asyncres.Cancelled",

@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include <async_resource/python/detail/attached.hpp>
+#include <async_resource/python/detail/attribute.hpp>
 #include <async_resource/python/detail/exception.hpp>
 #include <async_resource/python/detail/object.hpp>
 #include <async_resource/python/detail/shared_interpreter.hpp>
@@ -41,7 +42,7 @@ inline void close_at_exit(const interpreter_pointer& python) {
   owner.release();
   const object close = checked(PyCFunction_New(&definition, capsule.get()));
   const object atexit = checked(PyImport_ImportModule("atexit"));
-  checked(PyObject_CallMethod(atexit.get(), "register", "O", close.get()));
+  checked(call_method(atexit.get(), "register", close.get()));
 }
 
 // The interpreter that runs, which is the main one, shared by all who ask. The GIL is held.

@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include <async_resource/python/detail/attribute.hpp>
 #include <async_resource/python/detail/exception.hpp>
 #include <async_resource/python/detail/object.hpp>
 
@@ -20,7 +21,7 @@ namespace python::detail {
 inline int take_exit_status() noexcept {
   if (!PyErr_Occurred()) return 0;
   if (!PyErr_ExceptionMatches(PyExc_SystemExit)) return PyErr_Print(), 1;
-  const object code(PyObject_GetAttrString(take_exception().get(), "code"));
+  const object code(get_attribute(take_exception().get(), "code"));
   if (!code || code.get() == Py_None) return 0;
   if (PyLong_Check(code.get())) return static_cast<int>(PyLong_AsLong(code.get()));
   PySys_FormatStderr("%S\n", code.get());

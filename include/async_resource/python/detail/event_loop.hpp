@@ -10,6 +10,7 @@
 #include <chrono>
 #include <optional>
 
+#include <async_resource/python/detail/attribute.hpp>
 #include <async_resource/python/detail/exception.hpp>
 #include <async_resource/python/detail/held.hpp>
 #include <async_resource/python/detail/object.hpp>
@@ -127,12 +128,12 @@ class event_loop {
   static constexpr double grace_seconds = 1;
 
   explicit event_loop(const interpreter_pointer& python)
-      : loop_(python, checked(PyObject_CallMethod(event_loop_module().get(), "Loop", nullptr))),
-        step_(python, checked(PyObject_GetAttrString(loop_.get(), "step"))) {}
+      : loop_(python, checked(call_method(event_loop_module().get(), "Loop"))),
+        step_(python, checked(get_attribute(loop_.get(), "step"))) {}
 
   // Makes a task of it; `done` will be called with that in a step.
   object start(const object& awaitable, const object& done) {
-    return checked(PyObject_CallMethod(loop_.get(), "start", "OO", awaitable.get(), done.get()));
+    return checked(call_method(loop_.get(), "start", awaitable.get(), done.get()));
   }
 
   // Runs what is ready. How long until there is more, unless the descriptor tells: nothing if only that can.
@@ -143,12 +144,13 @@ class event_loop {
   }
 
   // Readable when something is ready that the loop waits for. The loop's own.
-  int descriptor() const {
-    return static_cast<int>(PyLong_AsLong(checked(PyObject_CallMethod(loop_.get(), "fileno", nullptr)).get()));
-  }
+  int descriptor() const { return static_cast<int>(PyLong_AsLong(checked(call_method(loop_.get(), "fileno")).get())); }
 
   // Cancels all tasks and waits until they have ended.
-  void close() { checked(PyObject_CallMethod(loop_.get(), "close", "d", grace_seconds)); }
+  void close() {
+    const object grace = checked(PyFloat_FromDouble(grace_seconds));
+    checked(call_method(loop_.get(), "close", grace.get()));
+  }
 
   // For Python's exit: see held::take().
   void drop() noexcept {

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <string>
 
+#include <async_resource/python/detail/attribute.hpp>
 #include <async_resource/python/detail/object.hpp>
 #include <async_resource/python/error.hpp>
 
@@ -54,8 +55,9 @@ inline object format_exception(const object& exception) {
   const object module(PyImport_ImportModule("traceback"));
   if (!module) return {};
   const object traceback(PyException_GetTraceback(exception.get()));
-  const object lines(PyObject_CallMethod(module.get(), "format_exception", "OOO", Py_TYPE(exception.get()),
-                                         exception.get(), traceback ? traceback.get() : Py_None));
+  auto* const type = reinterpret_cast<PyObject*>(Py_TYPE(exception.get()));
+  const object lines(
+      call_method(module.get(), "format_exception", type, exception.get(), traceback ? traceback.get() : Py_None));
   const object empty(lines ? PyUnicode_FromString("") : nullptr);
   return object(empty ? PyUnicode_Join(empty.get(), lines.get()) : nullptr);
 }

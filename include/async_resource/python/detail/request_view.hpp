@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <async_resource/detail/asio.hpp>
+#include <async_resource/python/detail/attribute.hpp>
 #include <async_resource/python/detail/buffer.hpp>
 #include <async_resource/python/detail/exception.hpp>
 #include <async_resource/python/detail/object.hpp>
@@ -61,7 +62,7 @@ class request_view {
   // Of the memory, by memoryviews.
   Py_ssize_t exports() const noexcept { return reinterpret_cast<_PyManagedBufferObject*>(memory_.get())->exports; }
 
-  static object release(PyObject* view) noexcept { return object(PyObject_CallMethod(view, "release", nullptr)); }
+  static object release(PyObject* view) noexcept { return object(call_method(view, "release")); }
 
   bool is_view(PyObject* one) const noexcept {
     return PyMemoryView_Check(one) &&
@@ -72,7 +73,7 @@ class request_view {
   // object that is not found refers to one: an array of NumPy does, and reads past it, released or not.
   bool release_others() const {
     const object gc = checked(PyImport_ImportModule("gc"));
-    const object referrers = checked(PyObject_CallMethod(gc.get(), "get_referrers", "O", memory_.get()));
+    const object referrers = checked(call_method(gc.get(), "get_referrers", memory_.get()));
     const object views = checked(PyList_New(0));
     for_each(referrers, [&](PyObject* one) {
       if (is_view(one) && PyList_Append(views.get(), one) != 0) throw take_error();
@@ -87,14 +88,13 @@ class request_view {
   // Two walks through all objects, however many views there are.
   bool all_holders_found(const object& gc, const object& views) const {
     const object arguments = checked(PyList_AsTuple(views.get()));
-    const object get_referrers = checked(PyObject_GetAttrString(gc.get(), "get_referrers"));
+    const object get_referrers = checked(get_attribute(gc.get(), "get_referrers"));
     const object holders = checked(PyObject_CallObject(get_referrers.get(), arguments.get()));
     Py_ssize_t references = 0;
     for_each(views, [&](PyObject* one) { references += Py_REFCNT(one); });
     Py_ssize_t found = PyTuple_Size(arguments.get());  // by the tuple itself, which is left out of what is found
     for_each(holders, [&](PyObject* holder) {
-      for_each(checked(PyObject_CallMethod(gc.get(), "get_referents", "O", holder)),
-               [&](PyObject* one) { found += is_view(one); });
+      for_each(checked(call_method(gc.get(), "get_referents", holder)), [&](PyObject* one) { found += is_view(one); });
     });
     return found >= references;
   }

@@ -23,6 +23,7 @@
 #include <async_resource/detail/task.hpp>
 #include <async_resource/detail/user_code.hpp>
 #include <async_resource/error.hpp>
+#include <async_resource/python/detail/attribute.hpp>
 #include <async_resource/python/detail/end_child.hpp>
 #include <async_resource/python/detail/event_loop.hpp>
 #include <async_resource/python/detail/exception.hpp>
@@ -171,7 +172,7 @@ class task_runner : public task_canceller,
 
   void call_atexit(const char* method) {
     const object atexit = checked(PyImport_ImportModule("atexit"));
-    checked(PyObject_CallMethod(atexit.get(), method, "O", at_exit_.get()));
+    checked(call_method(atexit.get(), method, at_exit_.get()));
   }
 
   void finish(const std::shared_ptr<request_task>& request) noexcept {
@@ -201,7 +202,7 @@ class task_runner : public task_canceller,
   }
 
   reply reply_of(const held& task) {
-    object result(PyObject_CallMethod(task.get(), "result", nullptr));
+    object result(call_method(task.get(), "result"));
     if (python_->forked()) end_child();
     if (!result && is_cancelled(task)) throw std::system_error(asio::error::operation_aborted);
     if (!result) throw take_error();
@@ -212,7 +213,7 @@ class task_runner : public task_canceller,
   // What result() raises is taken if so.
   static bool is_cancelled(const held& task) {
     const object raised = take_exception();
-    const object cancelled = checked(PyObject_CallMethod(task.get(), "cancelled", nullptr));
+    const object cancelled = checked(call_method(task.get(), "cancelled"));
     if (cancelled.get() == Py_True) return true;
     PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(raised.get())), raised.get());
     return false;
@@ -227,7 +228,7 @@ class task_runner : public task_canceller,
   }
 
   static void cancel_task(const request_task& request) noexcept {
-    if (request.task && !object(PyObject_CallMethod(request.task.get(), "cancel", nullptr))) PyErr_Clear();
+    if (request.task && !object(call_method(request.task.get(), "cancel"))) PyErr_Clear();
   }
 
   // With the GIL held: ends the loop. What it cancels ends as cancelled; what has a result comes too late for that.
