@@ -4,9 +4,6 @@
 
 #include <async_resource/python.hpp>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <asio/thread_pool.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
@@ -53,19 +50,6 @@ std::vector<gil_policy> forking_policies() {
 
 std::string exit_status(int status) {
   return std::to_string(status << 8) + ' ';
-}
-
-// Whether a child, which runs function, ends with success.
-template <class Function>
-bool succeeds_in_child(Function function) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(60);
-    function();
-    std::_Exit(0);
-  }
-  int status = 0;
-  return waitpid(child, &status, 0) == child && status == 0;
 }
 
 // A call that is inside the interpreter until it is destroyed, and lets go of the GIL there.
@@ -141,7 +125,7 @@ TEST_CASE("in a child that C++ forks the interpreter is gone, and its end waits 
     std::optional app(asyncres::python_app(home, world.python(), "app:run", {.gil = policy}));
     python::callable callable(world.python(), "app:run");
     const call_under_way under_way(*app);
-    CHECK(succeeds_in_child([&] {
+    const int status = status_of_child([&] {
       try {
         callable.load();
       } catch (const python::error& e) {
@@ -151,6 +135,7 @@ TEST_CASE("in a child that C++ forks the interpreter is gone, and its end waits 
         return;
       }
       std::_Exit(2);
-    }));
+    });
+    CHECK(status == 0);
   }
 }

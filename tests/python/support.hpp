@@ -8,6 +8,7 @@
 #include <async_resource/python.hpp>
 
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -18,6 +19,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -251,6 +253,20 @@ class environment_variable {
   const char* name_;
   std::optional<std::string> old_;
 };
+
+// The exit status of a child process, which runs function: 0 if that returns.
+template <class Function>
+int status_of_child(Function function) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    function();
+    std::_Exit(0);
+  }
+  int status = 0;
+  if (waitpid(child, &status, 0) != child) throw std::system_error(errno, std::generic_category(), "waitpid");
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
 
 // run(b'R W') tells that it runs by writing to the file W, and ends when there is something to read from R.
 inline constexpr auto blocking = R"(

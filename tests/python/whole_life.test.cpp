@@ -4,14 +4,10 @@
 
 #include <async_resource/python.hpp>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/thread_pool.hpp>
 #include <catch2/catch_test_macros.hpp>
-#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -19,7 +15,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -68,20 +63,6 @@ bool is_settled(std::future<outcome> call) try {
 
 // What atexit() calls: nothing else outlives main().
 std::unique_ptr<environment> until_exit;
-
-// The exit status of a child process, which runs function.
-template <class Function>
-int status_of_child(Function function) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(60);
-    function();
-    std::_Exit(99);
-  }
-  int status = 0;
-  if (waitpid(child, &status, 0) != child) throw std::system_error(errno, std::generic_category(), "waitpid");
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 }  // namespace
 
