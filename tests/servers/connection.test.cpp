@@ -59,6 +59,11 @@ class served {
     proceed();
   }
 
+  void send(std::size_t bytes) {
+    stream().accept(bytes);
+    proceed();
+  }
+
   void let_time_pass() {
     while (!stream().closed()) sweeper_.sweep(std::chrono::hours(1));
   }
@@ -95,8 +100,7 @@ TEST_CASE("replies given before a session throws are sent, and the peer is told 
   served it(reply_and_throw);
   it.receive(frame.size());
   REQUIRE(it.stream().writing());
-  it.stream().accept(SIZE_MAX);
-  it.proceed();
+  it.send(SIZE_MAX);
   CHECK(it.written() == frame);
   CHECK(it.stream().shut());
   it.receive(0);
@@ -108,8 +112,7 @@ TEST_CASE("a connection whose last replies cannot be sent has failed, and what w
   served it(reply_and_finish);
   it.receive(frame.size());
   REQUIRE(it.stream().writing());
-  it.stream().accept(3);
-  it.proceed();
+  it.send(3);
   it.stream().fail_write(asio::error::broken_pipe);
   it.proceed();
   CHECK_FALSE(it.stream().shut());
@@ -138,8 +141,7 @@ TEST_CASE("replies that the stream takes at once are sent without an operation, 
   it.receive(frame.size());
   CHECK(it.written() == frame.substr(0, 3));
   REQUIRE(it.stream().writing());
-  it.stream().accept(SIZE_MAX);
-  it.proceed();
+  it.send(SIZE_MAX);
   CHECK(it.written() == frame);
   CHECK(it.stream().shut());
   it.receive(0);
