@@ -24,9 +24,12 @@ def main():
     except ImportError as error:
         sys.exit(f'cannot load the extension module: {error}')
     chosen = {name: value for name in ('policy', 'home') if (value := getattr(arguments, name))}
+    app = common.load(arguments, awaits=True)
+    if arguments.policy == 'own_gil':
+        app = arguments.app  # which a sub-interpreter imports
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        serve(common.load(arguments, awaits=True), arguments.host, arguments.port, threads=arguments.threads, **chosen)
+        serve(app, arguments.host, arguments.port, threads=arguments.threads, **chosen)
     except (TypeError, ValueError) as error:
         sys.exit(str(error))
 
