@@ -96,7 +96,7 @@ void check_balance(std::size_t calls) {
     const asyncres::python_app meter(home, world.python(), "app:measure");
     const asyncres::python_app app(home, world.python(), "app:run", {.request = type});
     // What is imported and cached by the first calls of each kind.
-    call_many(app, 1'000);
+    call_many(app, 10'000);
     const balance before = measure(app, meter);
     call_many(app, calls);
     const balance after = measure(app, meter);
