@@ -25,6 +25,24 @@
 
 using namespace python_test;
 
+namespace {
+
+// A coroutine function that tells when it awaits, and when it has ended.
+struct waiting_app {
+  environment world{coroutine_functions};
+  testing::pool_1 home;
+  const asyncres::python_app<asio::thread_pool::executor_type> app{home.context(), world.python(), "app:wait"};
+  event waits, ended;
+  const std::string request = signals(waits, ended);
+
+  python::pending_reply start() {
+    const auto call = [&](python::callable& callable) { return callable.start(asio::buffer(request), app.resource()); };
+    return app.resource().async_invoke(call, asyncres::block);
+  }
+};
+
+}  // namespace
+
 TEMPLATE_TEST_CASE("cancelling the operation cancels the task", "[python][coroutines][cancellation]",
                    ASYNC_RESOURCE_TEST_CONTEXTS) {
   environment world(coroutine_functions);
@@ -96,39 +114,29 @@ TEST_CASE("what comes before the cancellation is done, in any thread", "[python]
 }
 
 TEST_CASE("a pending reply that is dropped cancels its task", "[python][coroutines][cancellation]") {
-  environment world(coroutine_functions);
-  testing::pool_1 home;
-  const asyncres::python_app app(home.context(), world.python(), "app:wait");
-  event waits, ended;
-  const auto request = signals(waits, ended);
-  const auto start = [&](python::callable& callable) { return callable.start(asio::buffer(request), app.resource()); };
+  waiting_app it;
   {
-    const auto dropped = app.resource().async_invoke(start, asyncres::block);
-    waits.wait();
+    const auto dropped = it.start();
+    it.waits.wait();
   }
-  ended.wait();
+  it.ended.wait();
   {
-    auto dropped = app.resource().async_invoke(start, asyncres::block);
-    waits.wait();
+    auto dropped = it.start();
+    it.waits.wait();
     [[maybe_unused]] const auto never_started = std::move(dropped).async_get();
   }
-  ended.wait();
+  it.ended.wait();
 }
 
 TEST_CASE("waiting for a pending reply can be cancelled, and its task with it", "[python][coroutines][cancellation]") {
-  environment world(coroutine_functions);
-  testing::pool_1 home;
-  const asyncres::python_app app(home.context(), world.python(), "app:wait");
-  event waits, ended;
-  const auto request = signals(waits, ended);
-  const auto start = [&](python::callable& callable) { return callable.start(asio::buffer(request), app.resource()); };
-  auto reply = app.resource().async_invoke(start, asyncres::block);
-  waits.wait();
+  waiting_app it;
+  auto reply = it.start();
+  it.waits.wait();
   asio::cancellation_signal signal;
   describe handler;
   auto result = handler.promise.get_future();
   std::move(reply).async_get(asio::bind_cancellation_slot(signal.slot(), std::move(handler)));
   signal.emit(asio::cancellation_type::partial);
-  ended.wait();
+  it.ended.wait();
   CHECK(wait(std::move(result)) == "aborted");
 }
