@@ -51,13 +51,7 @@ TEST_CASE("the GIL is not held while no call runs", "[python][interpreter]") {
 }
 
 TEST_CASE("Python's own threads run while no call does", "[python][interpreter]") {
-  environment world(R"(
-import os, threading
-def run(request):
-    pause, done = map(int, request.split())
-    threading.Thread(target=lambda: (os.read(pause, 1), os.write(done, b'.'))).start()
-    return b''
-)");
+  environment world(leaves_a_thread);
   event pause, done;
   asio::thread_pool pool(1);
   const asyncres::python_app app(pool, world.python(), "app:run");

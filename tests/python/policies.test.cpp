@@ -97,13 +97,7 @@ TEST_CASE("a policy that this CPython lacks is refused when it is chosen", "[pyt
 }
 
 TEST_CASE("per_batch lets other Python threads run between visits", "[python][policies]") {
-  environment world(R"(
-import os, threading
-def run(request):
-    pause, done = map(int, request.split())
-    threading.Thread(target=lambda: (os.read(pause, 1), os.write(done, b'.'))).start()
-    return b''
-)");
+  environment world(leaves_a_thread);
   asio::thread_pool home(1);
   const asyncres::python_app app(home, world.python(), "app:run");
   event pause, done;

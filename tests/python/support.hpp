@@ -279,6 +279,15 @@ def run(request):
     return b'done'
 )";
 
+// run(b'R W') leaves a thread behind that waits for something to read from R, and then writes to W.
+inline constexpr auto leaves_a_thread = R"(
+import os, threading
+def run(request):
+    pause, done = map(int, request.split())
+    threading.Thread(target=lambda: (os.read(pause, 1), os.write(done, b'.'))).start()
+    return b''
+)";
+
 // Those that this CPython has.
 inline std::vector<python::gil_policy> policies() {
   std::vector<python::gil_policy> result{python::gil_policy::per_batch, python::gil_policy::held};
