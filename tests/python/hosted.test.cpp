@@ -100,7 +100,8 @@ TEST_CASE("an object of a sub-interpreter is refused", "[python][hosted]") {
 
 TEST_CASE("a callable owns its object, and gives it back with the GIL held or not", "[python][hosted]") {
   host python;
-  const auto function = run(echo, "echo");
+  // An instance: a free-threaded Python 3.13 counts no references to functions once it has had a second thread.
+  const auto function = run("class Echo:\n  def __call__(self, request): return request\necho = Echo()\n", "echo");
   const auto before = Py_REFCNT(function.get());
   std::optional<python::callable> callable(std::in_place, function.get());
   CHECK(Py_REFCNT(function.get()) == before + 1);

@@ -43,7 +43,8 @@ def output_of(*command, cwd=ROOT, log=None):
             file.write(done.stdout + done.stderr)
     if done.returncode != 0:
         text = (done.stdout + done.stderr).strip() or "no output"
-        telling = re.findall("^.*tests passed.*$", text, re.M) or re.findall("(?i)^.*error.*$", text, re.M) or text.splitlines()[-1:]
+        telling = re.findall("^.*tests passed.*$", text, re.M) or re.findall("(?i)^.*error.*$", text, re.M)
+        telling += text.splitlines()[-1:]
         raise Failure(f"{command[0]}: {telling[0]}" + (f" (see {log})" if log else ""))
     return done.stdout
 
@@ -120,8 +121,8 @@ def test(version, python, options):
     target = "async_resource_python_tests"
     output_of("cmake", "--build", folder, f"-j{os.cpu_count()}", "--target", target, log=log)
     # A process for each case: some of CPython's own modules do not come back when an interpreter does.
-    told = output_of("ctest", "--test-dir", folder, "-L", target, "--no-tests=error", "--output-on-failure", f"-j{os.cpu_count()}",
-                     log=log)
+    told = output_of("ctest", "--test-dir", folder, "-L", target, "--no-tests=error", "--output-on-failure",
+                     f"-j{os.cpu_count()}", log=log)
     return re.search(r"^.*tests passed.*$", told, re.M).group()
 
 
