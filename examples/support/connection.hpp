@@ -10,6 +10,7 @@
 #include <asio/buffer.hpp>
 #include <asio/deferred.hpp>
 #include <asio/error.hpp>
+#include <asio/post.hpp>
 #include <asio/socket_base.hpp>
 #include <async_resource/framing.hpp>
 #include <chrono>
@@ -62,9 +63,13 @@ class connection final : public watched {
 
   Stream& stream() noexcept { return stream_; }
 
-  /// The requests that have arrived, one at least; valid until the next call. Replies that wait are sent first.
+  /// The requests that have arrived, one at least; valid until the next call. Replies that wait are sent first, and the
+  /// other connections have their turn.
   awaitable<frames> read() {
     if (!send()) co_await flush();
+    // A peer that has its reply only now has not asked again yet. When the others have had their turn, it often has: one
+    // read finds more, and fewer find nothing.
+    co_await asio::post(stream_.get_executor(), asio::deferred);
     if (all_.draining && bytes_in_ >= last_byte()) throw std::system_error(asio::error::operation_aborted);
     enter(between_frames() ? phase::idle : phase::rest_of_frame);
     const auto [error, requests] = co_await reader_.async_read_frames(asio::as_tuple(asio::deferred));
