@@ -144,7 +144,9 @@ def answer_query(request, ident, flags, counts):
     return compose(ident, flags | AA, code, question, answers, authority, version is not None)
 
 
-def answer_message(request):
+@functools.lru_cache(maxsize=4096)
+def answer_to(request):
+    """The answer to a message whose number is 0: the zone does not change, and the same is asked again and again."""
     ident, flags, *counts = HEADER.unpack_from(request)
     kept = flags & (OPCODE | RD)
     if flags & OPCODE:
@@ -157,14 +159,9 @@ def answer_message(request):
         return compose(ident, kept, FORMERR)
 
 
-@functools.lru_cache(maxsize=4096)
-def answer_behind_number(rest):
-    """The answer, both without their numbers: the zone does not change, and the same is asked again and again."""
-    return answer_message(b"\0\0" + rest)[2:]
-
-
 def answer(request):
     """Answer one DNS message with another."""
+    number = bytes(request[:2])
     if len(request) < HEADER.size:
-        return compose(int.from_bytes(request[:2], "big"), 0, FORMERR)
-    return request[:2] + answer_behind_number(request[2:])
+        return compose(int.from_bytes(number, "big"), 0, FORMERR)
+    return number + answer_to(b"\0\0" + request[2:])[2:]

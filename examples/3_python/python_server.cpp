@@ -11,9 +11,9 @@
 #include "session.hpp"
 
 #include <asio/thread_pool.hpp>
-#include <asio/use_future.hpp>
 #include <async_resource/pool.hpp>
 #include <async_resource/python.hpp>
+#include <async_resource/tokens/block.hpp>
 #include <cstddef>
 #include <exception>
 #include <iostream>
@@ -87,7 +87,7 @@ template <class Executor>
 void serve_one(example::server& server, python::interpreter& interpreter, const python_server_options& options,
                const Executor& where) {
   const asyncres::python_app app(where, interpreter, options.app, options.serving);
-  if (!options.at_io_thread) app.async_load(asio::use_future).get();
+  if (!options.at_io_thread) app.async_load(asyncres::block);
   serve_with(server, app.resource());
 }
 
@@ -97,7 +97,7 @@ void serve_several(example::server& server, python::interpreter& interpreter, co
   const asyncres::async_resource_pool<asio::thread_pool::executor_type, python::callable> pool(
       where, options.interpreters, make, options.serving.resource);
   const auto load = [](python::callable& callable) { callable.load(); };
-  for (std::size_t i = 0; i != options.interpreters; ++i) pool.async_invoke_on(i, load, asio::use_future).get();
+  for (std::size_t i = 0; i != options.interpreters; ++i) pool.async_invoke_on(i, load, asyncres::block);
   serve_with(server, pool);
 }
 
