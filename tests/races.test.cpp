@@ -200,3 +200,26 @@ TEMPLATE_TEST_CASE("handles and home_ptrs may be dropped on any thread while hom
   }
   CHECK(alive == 0);
 }
+
+TEMPLATE_TEST_CASE("homes go while contexts that operations came from are shut down", "[async_resource][races]",
+                   ASYNC_RESOURCE_TEST_CONTEXTS) {
+  // A context that is shut down looks at every home of the process: what ThreadSanitizer says is the test.
+  constexpr int rounds = 200;
+  std::atomic<int> completed{0};
+  TestType homes;
+  std::thread contexts([&] {
+    async_resource<asio::any_io_executor, int> resource(homes.context(), 0);
+    for (int round = 0; round < rounds; ++round) {
+      asio::io_context origin;
+      resource.async_invoke([](int&) {}, asio::bind_executor(origin, [&](std::exception_ptr) { ++completed; }));
+      origin.run();
+    }
+  });
+  for (int round = 0; round < rounds; ++round) {
+    const async_resource<asio::any_io_executor, int> resource(homes.context(), 0);
+    resource.async_invoke([](int&) {}, asio::detached);
+  }
+  contexts.join();
+  homes.join();
+  CHECK(completed == rounds);
+}

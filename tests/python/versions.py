@@ -24,9 +24,11 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FREE_THREADED = os.path.join(ROOT, "build", "python-free-threaded")
 SUITES = ["trixie", "forky", "sid"]
+SUPPORT = os.path.join(ROOT, "tests", "support")
+TSAN_SUPPRESSIONS = os.path.join(ROOT, "build", "tsan.python.supp")  # of both files: it takes one
 SANITIZERS = {
-    "LSAN_OPTIONS": f"suppressions={ROOT}/tests/support/lsan.supp:print_suppressions=0",
-    "TSAN_OPTIONS": f"halt_on_error=1:suppressions={ROOT}/tests/support/tsan.python.supp",
+    "LSAN_OPTIONS": f"suppressions={SUPPORT}/lsan.supp:print_suppressions=0",
+    "TSAN_OPTIONS": f"halt_on_error=1:suppressions={TSAN_SUPPRESSIONS}",
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
 ASK = "import sys, sysconfig; print('%d.%d.%d%s' % (*sys.version_info[:3], 't' * bool(sysconfig.get_config_var('Py_GIL_DISABLED'))))"
@@ -110,6 +112,14 @@ def build_free_threaded():
     output_of("make", "install", cwd=source, log=log)
 
 
+def write_suppressions():
+    os.makedirs(os.path.dirname(TSAN_SUPPRESSIONS), exist_ok=True)
+    with open(TSAN_SUPPRESSIONS, "w") as all_of_them:
+        for name in ("tsan.supp", "tsan.python.supp"):
+            with open(os.path.join(SUPPORT, name)) as some:
+                all_of_them.write(some.read())
+
+
 def test(version, python, options):
     folder = os.path.join(ROOT, "build", "python-" + version)
     os.makedirs(folder, exist_ok=True)
@@ -145,6 +155,7 @@ def main():
               if not options.versions or any(version == each or version.startswith(each + ".") for each in options.versions)}
     if not wanted:
         sys.exit("versions.py: no such Python; there are " + ", ".join(found))
+    write_suppressions()
     failed = False
     for version, python in sorted(wanted.items(), key=lambda item: [int(part) for part in item[0].rstrip("t").split(".")]):
         print(f"{version:9}", end="", flush=True)

@@ -52,7 +52,7 @@ namespace detail {
 //   posted --> dropped                   on_drain_dropped(): the context goes, the queue is abandoned
 //   not posted: execute threw            take_back(): the caller keeps its task, others fail
 //   not posted: execute dropped it       abandoned as if the context went; drop_watch tells it from the above
-class home_base : public context_member, public wait_graph::node, public evictable, public home_occupancy {
+class home_base : public context_member, public wait_graph::node, public home_occupancy {
  public:
   // False: home has been shut down, and the task is still the caller's. It also is if the call throws, as it does when
   // the executor cannot be told. Whoever has home's context pinned says so; it is not any more if others had to be
@@ -349,7 +349,7 @@ class home_base : public context_member, public wait_graph::node, public evictab
     return found;
   }
 
-  void evict(const homebound& origin, task_list& orphans) noexcept final {
+  void evict(const homebound& origin, task_list& orphans) noexcept {
     drain_stage::eviction eviction(stage_);
     if (home_task* const running = eviction.running(); running && running->origin() == &origin)
       if (any_operation* const operation = running->take_running()) {
@@ -386,7 +386,9 @@ class home_base : public context_member, public wait_graph::node, public evictab
   // For the drain.
   alignas(cache_line) std::size_t returned_owners_ = 0;
   batch batch_ = batch::none;
-  home_list::entry listed_{*this};
+  home_list::entry listed_{this, [](void* self, const homebound& origin, task_list& orphans) noexcept {
+                             static_cast<home_base*>(self)->evict(origin, orphans);
+                           }};
 };
 
 }  // namespace detail

@@ -14,16 +14,6 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
-// Something that may have tasks whose results are to go to some execution context.
-class evictable {
- public:
-  // Takes out what was to go back to `origin`. Functions that were queued stay queued.
-  virtual void evict(const homebound& origin, task_list& orphans) noexcept = 0;
-
- protected:
-  ~evictable() = default;
-};
-
 // All homes: none knows the contexts that its operations came from, nor they it.
 class home_list {
  public:
@@ -32,14 +22,18 @@ class home_list {
   static task_list evict_from_all(const homebound& origin) noexcept {
     task_list orphans;
     const std::lock_guard lock(mutex_);
-    for (entry* each = first_; each; each = each->next_) each->home_.evict(origin, orphans);
+    for (entry* each = first_; each; each = each->next_) each->evict_(each->home_, origin, orphans);
     return orphans;
   }
+
+  // Takes out of a home what was to go back to `origin`. Functions that were queued stay queued. Not virtual: what
+  // derives from the home is made and destroyed while it is listed, which writes what a virtual call reads.
+  using evict_function = void (*)(void* home, const homebound& origin, task_list& orphans) noexcept;
 
   // To be the last member of a home, so that it is listed while it is whole.
   class entry {
    public:
-    explicit entry(evictable& home) noexcept : home_(home) {
+    entry(void* home, evict_function evict) noexcept : home_(home), evict_(evict) {
       const std::lock_guard lock(mutex_);
       next_ = first_;
       if (first_) first_->previous_ = this;
@@ -56,7 +50,8 @@ class home_list {
    private:
     friend home_list;
 
-    evictable& home_;
+    void* const home_;
+    const evict_function evict_;
     entry* previous_ = nullptr;
     entry* next_ = nullptr;
   };
