@@ -102,6 +102,13 @@ class Tls(unittest.TestCase):
             self.assertEqual(server.stop(), 0)
             self.assertEqual(server.ends(), ["closed by the peer"])
 
+    def test_a_peer_that_ends_its_side_without_a_close_notify_is_not_waited_for(self):
+        with self.serve("--linger-timeout", "0") as server, server.connect(self.wrap) as client:
+            self.assertEqual(client.ask(b"one"), b"one")
+            client.socket.shutdown(socket.SHUT_WR)  # of TCP, beneath TLS
+            while client.socket.recv(1024):
+                pass
+
     def test_old_versions_are_refused(self):
         context = ssl.create_default_context(cafile=self.certificate)
         with warnings.catch_warnings():
