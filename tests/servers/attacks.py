@@ -8,8 +8,9 @@
 An attack says "ready" when it is in place and goes on until its standard input ends; then it writes a line of JSON,
 what it did, and vanishes with all its connections.
 
-Real attackers have machines of their own. This one takes what the server and its clients leave of theirs, and gives way
-as soon as one of them wakes up; were it only nice, they would wait for the end of its time slice, some milliseconds.
+Real attackers have machines of their own. With --gives-way this one takes what the server and its clients leave of
+theirs, and gives way as soon as one of them wakes up; were it only nice, they would wait for the end of its time slice,
+some milliseconds. Where others keep the machine busy, next to nothing is left to it.
 """
 
 import argparse
@@ -254,10 +255,12 @@ def main():
     parser.add_argument("port", type=int)
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--connections", type=int, default=0, help="how many, where that is a matter of choice")
+    parser.add_argument("--gives-way", action="store_true", help="run when nothing else wants to")
     arguments = parser.parse_args()
 
     allow_descriptors()
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    if arguments.gives_way:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     target = Target(arguments)
     ATTACKS[arguments.attack](target)
     print("ready", flush=True)

@@ -111,7 +111,8 @@ class Siege:
         self.server = server
         self.twin = twin
         self.tls = ("--tls",) if tls else ()
-        self.attack = (*self.tls, "--connections", str(connections), attack)
+        gives_way = ("--gives-way",) if JUDGES_LATENCY else ()
+        self.attack = (*self.tls, *gives_way, "--connections", str(connections), attack)
         self.question = question
         self.given_up = given_up
         self.memory = memory
