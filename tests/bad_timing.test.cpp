@@ -35,7 +35,10 @@
 #include <thread>
 #include <utility>
 
+#include "support/error_codes.hpp"
 #include "support/executors.hpp"
+
+using testing::code_of;
 
 namespace {
 
@@ -56,15 +59,6 @@ std::function<void()> on_start;
 struct at_start {
   void on_started(std::uint64_t) noexcept { on_start(); }
 };
-
-std::error_code code_of(const std::exception_ptr& exception) {
-  try {
-    if (exception) std::rethrow_exception(exception);
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
-}
 
 }  // namespace
 

@@ -25,6 +25,7 @@
 #include <utility>
 
 #include "support/contexts.hpp"
+#include "support/error_codes.hpp"
 
 // The hooks that a resource may offer around the functions of a visit: enter_batch() and leave_batch(). Its operations
 // wait for the latter, and share its failure.
@@ -36,6 +37,7 @@ using asyncres::errc;
 using asyncres::from_factory;
 using asyncres::on_failure;
 using asyncres::resource_options;
+using testing::code_of;
 
 namespace {
 
@@ -78,13 +80,6 @@ using handle = async_resource<any, book>;
 const std::error_code aborted = asio::error::operation_aborted;
 const std::error_code disk_full = make_error_code(std::errc::no_space_on_device);
 
-std::error_code code(std::exception_ptr e) try {
-  if (e) std::rethrow_exception(e);
-  return {};
-} catch (const std::system_error& error) {
-  return error.code();
-}
-
 auto write(char c) {
   return [c](book& b) { b.in.seen += c; };
 }
@@ -100,7 +95,7 @@ struct stage {
   auto note(char c) {
     return asio::bind_executor(*callers, [this, c](std::exception_ptr e, auto&&...) {
       text.seen += c;
-      if (e) text.seen += '!', failures[c] = code(e);
+      if (e) text.seen += '!', failures[c] = code_of(e);
     });
   }
   template <class Function>
@@ -184,7 +179,7 @@ TEST_CASE("what ends a batch with an exception is the failure of all that had su
   int first_result = -1, second_result = -1;
   s.resource.async_invoke([](book&) { return 1; },
                           [&](std::exception_ptr e, int result) {
-                            first = code(e);
+                            first = code_of(e);
                             first_result = result;
                           });
   s.resource.async_invoke([](book&, std::error_code&) { return 2; },
@@ -390,31 +385,23 @@ TEMPLATE_TEST_CASE("every token waits for the batch, and is told how it ended", 
     (void)resource.async_invoke(batches, block[result]);
   }
   SECTION("block that throws") {
-    try {
-      (void)resource.async_invoke(batches, block);
-    } catch (const std::system_error& e) {
-      result = e.code();
-    }
+    result = testing::code_thrown_by([&] { (void)resource.async_invoke(batches, block); });
   }
   SECTION("a coroutine") {
     const auto session = [&]() -> asio::awaitable<void> { (void)co_await resource.async_invoke(batches); };
     asio::io_context callers;
-    asio::co_spawn(callers, session(), [&](std::exception_ptr e) { result = code(e); });
+    asio::co_spawn(callers, session(), [&](std::exception_ptr e) { result = code_of(e); });
     callers.run();
   }
   SECTION("a future") {
     auto future = resource.async_invoke(batches, asio::use_future);
-    try {
-      (void)future.get();
-    } catch (const std::system_error& e) {
-      result = e.code();
-    }
+    result = testing::code_thrown_by([&] { (void)future.get(); });
   }
   SECTION("an any_completion_handler") {
     asio::io_context callers;
     resource.async_invoke(
         batches, asio::any_completion_handler<void(std::exception_ptr, std::size_t)>(
-                     asio::bind_executor(callers, [&](std::exception_ptr e, std::size_t) { result = code(e); })));
+                     asio::bind_executor(callers, [&](std::exception_ptr e, std::size_t) { result = code_of(e); })));
     callers.run();
   }
   home.join();

@@ -26,28 +26,19 @@
 #include <vector>
 
 #include "support/contexts.hpp"
+#include "support/error_codes.hpp"
 #include "support/executors.hpp"
 
 using asyncres::async_resource;
 using asyncres::block;
 using asyncres::errc;
+using testing::code_thrown_by;
 
 namespace {
 
 struct plain {};
 
 const std::error_code io_error = std::make_error_code(std::errc::io_error);
-
-// The code of the std::system_error that the function throws.
-template <class Function>
-std::error_code code_thrown_by(Function&& function) {
-  try {
-    std::forward<Function>(function)();
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
-}
 
 }  // namespace
 

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "support/contract_kinds.hpp"
+#include "support/error_codes.hpp"
 #include "support/schedule_place.hpp"
 
 // Pools of more than one member, one step at a time, in programs made up from a seed. Which member an operation gets is
@@ -40,6 +41,7 @@ using asyncres::errc;
 using asyncres::on_failure;
 using asyncres::resource_options;
 using asyncres::when_full;
+using testing::code_of;
 using testing::mortal;
 using testing::place;
 
@@ -349,14 +351,6 @@ class random_pool_program {
   }
 
   static std::error_code failure() { return std::make_error_code(std::errc::io_error); }
-  static std::error_code code_of(const std::exception_ptr& e) {
-    try {
-      if (e) std::rethrow_exception(e);
-      return {};
-    } catch (const std::system_error& error) {
-      return error.code();
-    }
-  }
 
   static constexpr std::size_t nobody = SIZE_MAX, somebody = SIZE_MAX - 1;
 

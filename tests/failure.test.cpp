@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "support/contexts.hpp"
+#include "support/error_codes.hpp"
 
 // Promise 7, of the library's own errors; and what becomes of a resource that fails, or cannot be made.
 
@@ -35,6 +36,7 @@ using asyncres::errc;
 using asyncres::from_factory;
 using asyncres::on_failure;
 using asyncres::resource_options;
+using testing::code_of;
 
 namespace {
 
@@ -78,17 +80,6 @@ constexpr auto break_it = [](product& p) -> int {
   p.use();
   throw std::runtime_error("broken");
 };
-
-std::error_code code_of(std::exception_ptr e) {
-  try {
-    if (e) std::rethrow_exception(e);
-  } catch (const std::system_error& s) {
-    return s.code();
-  } catch (...) {
-    return errc::exception;
-  }
-  return {};
-}
 
 std::string message_of(std::exception_ptr e) {
   try {
@@ -427,11 +418,7 @@ TEST_CASE("each error of the library reaches the handler in the form of its func
         resource.async_invoke(plain, asio::bind_executor(callers, [&](std::exception_ptr e, int n) {
                                 result = n;
                                 ++handled;
-                                try {
-                                  if (e) std::rethrow_exception(e);
-                                } catch (const std::system_error& s) {
-                                  code = s.code();
-                                }
+                                code = code_of(e);
                               }));
         break;
       case way::code_callback:

@@ -14,11 +14,11 @@
 #include <atomic>
 #include <memory>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "support/contexts.hpp"
+#include "support/error_codes.hpp"
 
 using asyncres::async_resource;
 using asyncres::home_ptr;
@@ -120,12 +120,7 @@ TEST_CASE("a home_ptr is made at home only", "[home_ptr]") {
   auto context = std::make_optional<asio::io_context>();
   async_resource<asio::any_io_executor, int> resource(*context, 0);
   const auto code_of_making_one = [&] {
-    try {
-      (void)make_home_ptr<int>(resource, 1);
-      return std::error_code();
-    } catch (const std::system_error& e) {
-      return e.code();
-    }
+    return testing::code_thrown_by([&] { (void)make_home_ptr<int>(resource, 1); });
   };
   CHECK(code_of_making_one() == asyncres::errc::not_at_home);
   context.reset();

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "support/contexts.hpp"
+#include "support/error_codes.hpp"
 #include "support/executors.hpp"
 
 // Promise 8: nothing is lost, nothing runs twice. Pitfalls 9, 11 and 12.
@@ -243,14 +244,7 @@ TEMPLATE_TEST_CASE("a submission after home's context was shut down gets errc::c
   auto deferred = resource.async_invoke([](int& i) { return i; }, asio::deferred);
   home.shut_down();
 
-  const auto code_of = [](std::future<int> future) {
-    try {
-      future.get();
-      return std::error_code();
-    } catch (const std::system_error& e) {
-      return e.code();
-    }
-  };
+  const auto code_of = [](std::future<int> future) { return testing::code_thrown_by([&] { future.get(); }); };
   CHECK(code_of(copy.async_invoke([](int& i) { return i; }, asio::use_future)) == asyncres::errc::closed);
   CHECK(code_of(std::move(deferred)(asio::use_future)) == asyncres::errc::closed);
 

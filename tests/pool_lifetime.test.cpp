@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "support/contexts.hpp"
+#include "support/error_codes.hpp"
 #include "support/member_holder.hpp"
 
 // async_resource_pool: how it is made, how its resources are replaced, and how it ends.
@@ -37,6 +38,7 @@ namespace {
 using asyncres::close_mode;
 using asyncres::errc;
 using asyncres::on_failure;
+using testing::code_of;
 using testing::event;
 using testing::member_holder;
 
@@ -68,16 +70,6 @@ struct census {
 };
 
 const auto index_of = [](counted& c) { return c.index; };
-
-std::error_code code_of(std::exception_ptr exception) {
-  try {
-    std::rethrow_exception(std::move(exception));
-  } catch (const std::system_error& e) {
-    return e.code();
-  } catch (...) {
-    return errc::exception;
-  }
-}
 
 }  // namespace
 

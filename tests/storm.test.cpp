@@ -34,12 +34,14 @@
 #include <vector>
 
 #include "support/contexts.hpp"
+#include "support/error_codes.hpp"
 
 // Promises 6, 7, 8 and 9 under load: everything that can happen to an operation, all at once. What to look for is in
 // the counts here, and in what the sanitizers say. `--rng-seed` repeats a storm, as far as threads allow.
 
 using asio::cancellation_type;
 using asyncres::async_resource;
+using testing::code_of;
 
 namespace {
 
@@ -153,15 +155,6 @@ struct handler_failure : std::exception {};
 
 const std::error_code function_failure = std::make_error_code(std::errc::io_error);
 const std::error_code factory_failure = std::make_error_code(std::errc::no_such_device);
-
-std::error_code code_of(const std::exception_ptr& e) {
-  try {
-    if (e) std::rethrow_exception(e);
-    return {};
-  } catch (const std::system_error& error) {
-    return error.code();
-  }
-}
 
 struct ledger {
   census functions, handlers, results, residents;

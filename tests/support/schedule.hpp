@@ -37,6 +37,7 @@
 
 #include "support/contract_kinds.hpp"
 #include "support/contract_model.hpp"
+#include "support/error_codes.hpp"
 #include "support/schedule_place.hpp"
 
 namespace testing {
@@ -289,14 +290,7 @@ class schedule : public schedule_terms {
   }
 
   static std::error_code code_of(std::error_code code) noexcept { return code; }
-  static std::error_code code_of(const std::exception_ptr& e) {
-    try {
-      if (e) std::rethrow_exception(e);
-      return {};
-    } catch (const std::system_error& error) {
-      return error.code();
-    }
-  }
+  static std::error_code code_of(const std::exception_ptr& e) { return testing::code_of(e); }
 
   // A function of either form, and what receives its outcome.
   template <class Disposition, class Life>
