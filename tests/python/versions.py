@@ -8,16 +8,19 @@
     tests/python/versions.py                            those of pyenv, the system's, and a free-threaded one
     tests/python/versions.py 3.8 3.13                   some
     tests/python/versions.py --python PATH              one more, by its executable
+    tests/python/versions.py --suite sid                those of another Debian suite, with its compiler
     tests/python/versions.py --files 'policies|call'    some test files: three minutes a version for all of them
 
 A free-threaded CPython is built once, in build/python-free-threaded, from the source package of the newest suite that
-has one (as apt fetches it, no other place), which takes some minutes.
+has one (as apt fetches it, no other place), which takes some minutes. A suite is a chroot, made once by debootstrap, as
+root, in build/python-SUITE; what is tested there is a copy of what git has listed here.
 """
 
 import argparse
 import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -31,7 +34,11 @@ SANITIZERS = {
     "TSAN_OPTIONS": f"halt_on_error=1:suppressions={TSAN_SUPPRESSIONS}",
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
-ASK = "import sys, sysconfig; print('%d.%d.%d%s' % (*sys.version_info[:3], 't' * bool(sysconfig.get_config_var('Py_GIL_DISABLED'))))"
+IN_A_CHROOT = ["apt", "ca-certificates", "cmake", "g++", "make", "python3"]
+ASK = """
+import sys, sysconfig
+print("%d.%d.%d%s" % (*sys.version_info[:3], "t" * bool(sysconfig.get_config_var("Py_GIL_DISABLED"))))
+"""
 
 
 class Failure(Exception):
@@ -55,21 +62,37 @@ def version_of(python):
     return output_of(python, "-c", ASK).strip()
 
 
+def in_order(version):
+    return [int(part) for part in version.rstrip("t").split(".")]
+
+
+def is_wanted(version, versions):
+    return not versions or any(version == each or version.startswith(each + ".") for each in versions)
+
+
+def has_headers(python):
+    folder = output_of(python, "-c", "import sysconfig; print(sysconfig.get_path('include'))").strip()
+    return os.path.exists(os.path.join(folder, "Python.h"))
+
+
 def at_hand():
     found = {}
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
     candidates = glob.glob(os.path.join(pyenv, "versions", "3.*", "bin", "python3"))
-    for python in [*candidates, "/usr/bin/python3", os.path.join(FREE_THREADED, "bin", "python3")]:
-        if os.path.exists(python):
+    candidates += ["/usr/bin/python3", os.path.join(FREE_THREADED, "bin", "python3")]
+    candidates += [path for path in glob.glob("/usr/bin/python3.*") if re.search(r"/python3\.\d+$", path)]
+    for python in candidates:
+        if os.path.exists(python) and has_headers(python):
             version = version_of(python)
-            if tuple(map(int, version.rstrip("t").split(".")[:2])) >= (3, 8):
+            if in_order(version) >= [3, 8]:
                 found.setdefault(version, python)
     return found
 
 
 def apt_mirror():
     """Where this machine's own apt gets Debian from."""
-    for line in output_of("apt-get", "indextargets", "--format", "$(SITE)|$(LABEL)", "Created-By: Packages").splitlines():
+    targets = output_of("apt-get", "indextargets", "--format", "$(SITE)|$(LABEL)", "Created-By: Packages")
+    for line in targets.splitlines():
         site, label = line.split("|")
         if label == "Debian":
             return site
@@ -112,6 +135,39 @@ def build_free_threaded():
     output_of("make", "install", cwd=source, log=log)
 
 
+def make_chroot(suite, folder):
+    """With every CPython that the suite has."""
+    log = folder + ".log"
+    if not os.path.exists(os.path.join(folder, "usr", "bin", "g++")):
+        print(f"making a chroot of {suite}", flush=True)
+        output_of("debootstrap", "--variant=minbase", "--include=" + ",".join(IN_A_CHROOT), suite, folder, apt_mirror(),
+                  log=log)
+    output_of("chroot", folder, "apt-get", "update", log=log)
+    names = output_of("chroot", folder, "apt-cache", "pkgnames", "python3.").split()
+    headers = [name for name in names if re.fullmatch(r"python3\.\d+-dev", name)]
+    output_of("chroot", folder, "apt-get", "install", "--yes", "--no-install-recommends", *headers, log=log)
+
+
+def test_in_chroot(suite, arguments):
+    """The exit status of this script there."""
+    folder = os.path.join(ROOT, "build", "python-" + suite)
+    copy = os.path.join(folder, "async_resource")
+    make_chroot(suite, folder)
+    for name in output_of("git", "ls-files", "-z").split("\0")[:-1]:
+        os.makedirs(os.path.dirname(os.path.join(copy, name)), exist_ok=True)
+        shutil.copy2(os.path.join(ROOT, name), os.path.join(copy, name))
+    dependencies = os.path.join(ROOT, "build", "dependencies")
+    if os.path.exists(dependencies):
+        shutil.copytree(dependencies, os.path.join(copy, "build", "dependencies"), dirs_exist_ok=True)
+    processes = os.path.join(folder, "proc")
+    output_of("mount", "-t", "proc", "proc", processes)
+    try:
+        return subprocess.call(["chroot", folder, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
+                                "/async_resource/tests/python/versions.py", "--no-free-threaded", *arguments])
+    finally:
+        output_of("umount", processes)
+
+
 def write_suppressions():
     os.makedirs(os.path.dirname(TSAN_SUPPRESSIONS), exist_ok=True)
     with open(TSAN_SUPPRESSIONS, "w") as all_of_them:
@@ -142,25 +198,28 @@ def main():
     parser.add_argument("--python", action="append", default=[], metavar="PATH", help="one more Python")
     parser.add_argument("--files", default=".*", metavar="REGEX", help="test files, by name")
     parser.add_argument("--preset", default="dev", help="dev, clang, asan-ubsan or tsan (dev)")
+    parser.add_argument("--suite", metavar="SUITE", help="a Debian suite, sid say: test its Pythons, in a chroot")
     parser.add_argument("--no-free-threaded", action="store_true", help="do not build a free-threaded CPython")
     options = parser.parse_args()
     try:
+        if options.suite:
+            there = [*options.versions, "--files", options.files, "--preset", options.preset]
+            sys.exit(test_in_chroot(options.suite, there))
         if not options.versions and not options.no_free_threaded and not os.path.exists(FREE_THREADED + "/bin/python3"):
             print("building a free-threaded CPython", flush=True)
             build_free_threaded()
         found = {**at_hand(), **{version_of(python): python for python in options.python}}
     except Failure as failure:
         sys.exit(f"versions.py: {failure}")
-    wanted = {version: python for version, python in found.items()
-              if not options.versions or any(version == each or version.startswith(each + ".") for each in options.versions)}
+    wanted = sorted((version for version in found if is_wanted(version, options.versions)), key=in_order)
     if not wanted:
         sys.exit("versions.py: no such Python; there are " + ", ".join(found))
     write_suppressions()
     failed = False
-    for version, python in sorted(wanted.items(), key=lambda item: [int(part) for part in item[0].rstrip("t").split(".")]):
+    for version in wanted:
         print(f"{version:9}", end="", flush=True)
         try:
-            print(test(version, python, options), flush=True)
+            print(test(version, found[version], options), flush=True)
         except Failure as failure:
             failed = True
             print(failure, flush=True)

@@ -32,14 +32,15 @@ class Client:
 
     async def run(self):
         plain = await self.connect()
-        port = plain.getsockname()[1]
-        self.subject.proxy.forget(port)
+        self.port = plain.getsockname()[1]
+        self.subject.proxy.forget(self.port)
         try:
             await self.open(plain)
             how = await asyncio.wait_for(self.act(), WATCHDOG)
         except ENDED as error:
-            if not await self.subject.proxy.has_cut(port):
-                raise Unexplained(f"{self.subject.name}: {type(self).__name__} on port {port}: {error!r}") from error
+            if not await self.subject.proxy.has_cut(self.port):
+                who = f"{self.subject.name}: {type(self).__name__} on port {self.port}"
+                raise Unexplained(f"{who}: {error!r}") from error
             how = "cut by the proxy"
         finally:
             self.close()
@@ -65,7 +66,8 @@ class Client:
         self.writer.write(data)
         await self.writer.drain()
         await asyncio.sleep(0)  # which drain() leaves out, be the connection lost or not
-        if self.writer.transport.is_closing():
+        # While its reading is paused, TLS takes what is written to a connection that has been cut, and drops it.
+        if self.writer.transport.is_closing() or self.subject.proxy.cut(self.port).is_set():
             raise ConnectionResetError
 
     async def receive(self):

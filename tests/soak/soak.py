@@ -139,6 +139,9 @@ class Nobody:
     def forget(self, port):
         pass
 
+    def cut(self, port):
+        return asyncio.Event()
+
     async def has_cut(self, port):
         return False
 
