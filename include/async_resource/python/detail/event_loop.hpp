@@ -54,23 +54,22 @@ async def wait_for(awaitable):
     return await awaitable
 
 
-async def end(loop, deadline):
-    """Cancel what is left, and wait until it has ended."""
-    while True:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        if not tasks:
-            break
-        for task in tasks:
-            task.cancel()
+async def end(loop, tasks, deadline):
+    """Cancel the tasks, and wait until they have ended. Return whether nothing is left to wait for."""
+    late = ()
+    for task in tasks:
+        task.cancel()
+    if tasks:
         _, late = await asyncio.wait(tasks, timeout=deadline - loop.time())
-        for task in late:
-            loop.call_exception_handler({"message": "Task does not end when cancelled, and is left", "task": task})
-        if late:
-            break
+    for task in late:
+        loop.call_exception_handler({"message": "Task does not end when cancelled, and is left", "task": task})
+    if tasks and not late:
+        return False
     try:
         await asyncio.wait_for(loop.shutdown_asyncgens(), deadline - loop.time())
     except asyncio.TimeoutError:
         pass
+    return True
 
 
 class Loop:
@@ -103,9 +102,11 @@ class Loop:
         self.selector.stop = None
         deadline = self.loop.time() + grace
         while self.loop.time() < deadline:
+            # Asked for while the loop does not run: else CPython 3.14 tells of those that this thread has made.
+            tasks = asyncio.all_tasks(self.loop)
             try:
-                self.loop.run_until_complete(end(self.loop, deadline))
-                break
+                if self.loop.run_until_complete(end(self.loop, tasks, deadline)):
+                    break
             except (SystemExit, KeyboardInterrupt):
                 pass
         self.loop.close()
