@@ -22,6 +22,7 @@ namespace python::detail {
 
 inline constexpr const char* event_loop_source = R"(
 import asyncio
+import os
 import selectors
 import sys
 
@@ -72,10 +73,20 @@ async def end(loop, tasks, deadline):
     return True
 
 
+class EventLoop(asyncio.SelectorEventLoop):
+    pid = os.getpid()
+
+    def call_exception_handler(self, context):
+        # In a child that a task has forked CPython 3.14 takes the loop from the task, and complains that it lacks.
+        forked = os.getpid() != self.pid
+        if not forked or not str(context.get("exception")).endswith("is not the running loop"):
+            super().call_exception_handler(context)
+
+
 class Loop:
     def __init__(self):
         self.selector = Selector()
-        self.loop = asyncio.SelectorEventLoop(self.selector)
+        self.loop = EventLoop(self.selector)
         self.selector.stop = self.loop.stop
         self.fileno = self.selector.fileno
 
