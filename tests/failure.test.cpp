@@ -37,6 +37,7 @@ using asyncres::from_factory;
 using asyncres::on_failure;
 using asyncres::resource_options;
 using testing::code_of;
+using testing::code_or_exception_of;
 
 namespace {
 
@@ -218,14 +219,15 @@ TEST_CASE("poison: nothing runs after a function that threw, and failure() says 
   std::vector<std::error_code> told;
   int called = 0;
   const auto submit = [&](const counter& handle) {
-    handle.async_invoke([&](int&) { ++called; }, [&](std::exception_ptr e) { told.push_back(code_of(e)); });
+    handle.async_invoke([&](int&) { ++called; },
+                        [&](std::exception_ptr e) { told.push_back(code_or_exception_of(e)); });
   };
   submit(resource);
   if (with_code)
     resource.async_invoke([](int&, std::error_code&) { throw std::runtime_error("failed"); },
                           [&](std::error_code e) { told.push_back(e); });
   else
-    resource.async_invoke(fail, [&](std::exception_ptr e) { told.push_back(code_of(e)); });
+    resource.async_invoke(fail, [&](std::exception_ptr e) { told.push_back(code_or_exception_of(e)); });
   submit(resource);
   submit(copy);
   CHECK(resource.failure() == nullptr);
@@ -276,7 +278,7 @@ TEMPLATE_TEST_CASE("poison: functions that were queued die at home, uncalled, an
           [](std::exception_ptr) {});
       for (int i = 0; i < queued; ++i)
         resource.async_invoke([&, self = mortal(strand, functions_at_home)](mortal&) { ++called; },
-                              [&](std::exception_ptr e) { poisoned += code_of(e) == errc::poisoned; });
+                              [&](std::exception_ptr e) { poisoned += code_or_exception_of(e) == errc::poisoned; });
       go_on.set();
     }
     home.join();

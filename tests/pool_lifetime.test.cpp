@@ -38,7 +38,7 @@ namespace {
 using asyncres::close_mode;
 using asyncres::errc;
 using asyncres::on_failure;
-using testing::code_of;
+using testing::code_or_exception_of;
 using testing::event;
 using testing::member_holder;
 
@@ -297,7 +297,7 @@ TEST_CASE("what a pool had queued when it was closed is not refused as closed, t
   };
   pool.async_invoke(fail, asio::detached);
   std::error_code told;
-  pool.async_invoke(index_of, [&](std::exception_ptr e, std::size_t) { told = code_of(std::move(e)); });
+  pool.async_invoke(index_of, [&](std::exception_ptr e, std::size_t) { told = code_or_exception_of(std::move(e)); });
   pool.async_close(asio::detached);
   context.run();
   CHECK(told == (cancelled ? make_error_code(asio::error::operation_aborted) : make_error_code(errc::poisoned)));
@@ -315,7 +315,7 @@ TEST_CASE("a closed pool tells a handler without an executor on its own", "[pool
   std::error_code code;
   bool here = false;
   const auto handler = [&](std::exception_ptr e, std::size_t) {
-    code = code_of(std::move(e));
+    code = code_or_exception_of(std::move(e));
     here = context.get_executor().running_in_this_thread();
     told.set();
   };
@@ -451,10 +451,10 @@ TEST_CASE("a pool whose context is shut down gives up what it has queued", "[poo
   asio::io_context here;
   std::vector<std::error_code> errors;
   pool->async_invoke(index_of, asio::bind_executor(here, [&](std::exception_ptr e, std::size_t) {
-                       errors.push_back(code_of(std::move(e)));
+                       errors.push_back(code_or_exception_of(std::move(e)));
                      }));
   pool->async_invoke_on(1, index_of, asio::bind_executor(here, [&](std::exception_ptr e, std::size_t) {
-                          errors.push_back(code_of(std::move(e)));
+                          errors.push_back(code_or_exception_of(std::move(e)));
                         }));
   pool->async_resize(5, asio::bind_executor(here, [&](std::error_code e) { errors.push_back(e); }));
   pool->async_close(asio::bind_executor(here, [&](std::error_code e) { errors.push_back(e); }));
@@ -541,7 +541,7 @@ TEST_CASE("refused by a closed pool, an operation is told on the pool's context"
   context.run();
   int told = 0;
   const auto handler = [&](std::exception_ptr e) {
-    if (code_of(e) == asyncres::errc::closed && context.get_executor().running_in_this_thread()) ++told;
+    if (code_or_exception_of(e) == asyncres::errc::closed && context.get_executor().running_in_this_thread()) ++told;
   };
   pool.async_invoke([](int&) {}, handler);
   pool.async_invoke_on(

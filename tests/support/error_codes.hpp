@@ -12,7 +12,7 @@
 
 namespace testing {
 
-/// The code of the std::system_error that the function throws; `errc::exception` where it throws another exception.
+/// The code of the std::system_error that the function throws; other exceptions come out.
 template <class Function>
 std::error_code code_thrown_by(Function&& function) {
   try {
@@ -20,14 +20,21 @@ std::error_code code_thrown_by(Function&& function) {
     return {};
   } catch (const std::system_error& e) {
     return e.code();
-  } catch (...) {
-    return asyncres::errc::exception;
   }
 }
 
 inline std::error_code code_of(const std::exception_ptr& e) {
   if (!e) return {};
   return code_thrown_by([&] { std::rethrow_exception(e); });
+}
+
+/// The same; `errc::exception` for an exception that has no code.
+inline std::error_code code_or_exception_of(const std::exception_ptr& e) {
+  try {
+    return code_of(e);
+  } catch (...) {
+    return asyncres::errc::exception;
+  }
 }
 
 }  // namespace testing
