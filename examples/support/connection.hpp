@@ -146,7 +146,7 @@ class connection final : public watched {
     stream_.lowest_layer().close(ignored);
   }
 
-  bool between_frames() const noexcept override { return reader_.between_frames(); }
+  bool between_frames() noexcept override { return reader_.between_frames() && between_records(stream_); }
 
   static void check(std::error_code error) {
     if (error) throw std::system_error(error);
@@ -236,7 +236,7 @@ class connection final : public watched {
            << " bytes_out=" << bytes_out_ << " seconds=" << lasted.count() << " end=" << in_quotes(end_);
       write_line(line.str());
     } else if (failed_) {
-      write_line(peer_ + ": " + end_);
+      all_.complaints.write(peer_ + ": " + end_);
     }
   }
 

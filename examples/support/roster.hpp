@@ -43,7 +43,7 @@ class watched {
 
   virtual void cancel() noexcept = 0;  ///< what is pending on the socket completes
   virtual void close() noexcept = 0;
-  virtual bool between_frames() const noexcept = 0;
+  virtual bool between_frames() noexcept = 0;
 
   phase waits_for() const noexcept { return phase_; }
   time since() const noexcept { return since_; }
@@ -78,6 +78,7 @@ struct roster {
   watched::time now{0};  ///< advances tick by tick, hence stands still while the thread is held up
   bool draining = false;
   traffic totals;
+  rarely complaints{10};  ///< of connections that failed: whoever makes them fail writes no more than that to the disk
 };
 
 /// Ends what takes too long, with one timer for all connections of an I/O thread and without a clock for each.

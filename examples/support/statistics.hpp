@@ -87,19 +87,26 @@ inline void write_line(std::string line) {
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-/// Keeps what would be said again and again to once a minute. For one thread.
+/// Keeps what would be said again and again to so many lines a minute, and counts the rest. For one thread.
 class rarely {
  public:
-  void write(const std::string& line) {
+  explicit rarely(std::uint64_t a_minute = 1) : a_minute_(a_minute) {}
+
+  void write(std::string line) {
     const auto now = clock::now();
-    if (now < next_) return;
-    next_ = now + std::chrono::minutes(1);
-    write_line(line);
+    if (now >= next_) {
+      if (said_ > a_minute_) line += " (and " + std::to_string(said_ - a_minute_) + " more that were not said)";
+      next_ = now + std::chrono::minutes(1);
+      said_ = 0;
+    }
+    if (++said_ <= a_minute_) write_line(std::move(line));
   }
 
  private:
   using clock = std::chrono::steady_clock;
 
+  const std::uint64_t a_minute_;
+  std::uint64_t said_ = 0;  // or not, in this minute
   clock::time_point next_{};
 };
 

@@ -20,6 +20,7 @@
 #include <asio/io_context.hpp>
 #include <asio/use_awaitable.hpp>
 #include <memory>
+#include <string_view>
 #include <system_error>
 
 #include "options.hpp"
@@ -53,6 +54,12 @@ awaitable<void> close_notify(Stream&) {
   co_return;
 }
 
+/// Whether nothing has been received that the stream itself keeps until more comes.
+template <class Stream>
+bool between_records(Stream&) noexcept {
+  return true;
+}
+
 #ifdef ASYNC_RESOURCE_EXAMPLES_TLS
 
 using tls_stream = asio::ssl::stream<plain_stream>;
@@ -71,6 +78,12 @@ inline awaitable<void> close_notify(tls_stream& stream) {
   // Asio does not read it again: epoll tells of an edge, and there is no other.
   SSL_set_shutdown(stream.native_handle(), SSL_get_shutdown(stream.native_handle()) | SSL_RECEIVED_SHUTDOWN);
   co_await stream.async_shutdown(asio::as_tuple(asio::deferred));
+}
+
+// Of a record that is not whole, OpenSSL keeps the rest; when it has just the header, the state alone tells.
+inline bool between_records(tls_stream& stream) noexcept {
+  SSL* const tls = stream.native_handle();
+  return SSL_has_pending(tls) == 0 && std::string_view(SSL_rstate_string(tls)) == "RH";
 }
 
 inline bool is_end(std::error_code error) {

@@ -59,6 +59,25 @@ class Limits(unittest.TestCase):
             self.assertEqual(server.stop(), 0)
             self.assertEqual([line["event"] for line in server.log()].count("refused"), 3)
 
+    def failing(self, server, times):
+        for _ in range(times):
+            with server.connect() as client:
+                client.send(bytes(11))
+                self.assertIsNone(client.receive())
+        self.assertEqual(server.stop(), 0)
+
+    def test_of_connections_that_fail_ten_a_minute_are_said(self):
+        with serve("--limit", "10") as server:
+            self.failing(server, 30)
+            lines = server.stderr().splitlines()
+            self.assertEqual(len(lines), 10)
+            self.assertTrue(all(line.endswith(": the frame is too large") for line in lines), lines)
+
+    def test_the_log_tells_of_each_connection_that_fails(self):
+        with serve("--limit", "10", "--log") as server:
+            self.failing(server, 30)
+            self.assertEqual(server.ends(), ["the frame is too large"] * 30)
+
 
 class InFlight(unittest.TestCase):
     def trips(self, requests, *options):

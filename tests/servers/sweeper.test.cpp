@@ -26,7 +26,7 @@ class idler final : public example::watched {
 
   void cancel() noexcept override {}
   void close() noexcept override {}
-  bool between_frames() const noexcept override { return looked_(), true; }
+  bool between_frames() noexcept override { return looked_(), true; }
 
  private:
   std::function<void()> looked_;

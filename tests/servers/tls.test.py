@@ -17,6 +17,36 @@ ECHO = program("2_servers/echo_server")
 SPEAKS_TLS = "--tls-certificate" in subprocess.run([ECHO, "--help"], capture_output=True, text=True).stdout
 
 
+class Records:
+    """TLS over a socket to which a test sends the records itself, in what pieces it likes."""
+
+    def __init__(self, context, plain):
+        self.plain, self.received, self.sealed = plain, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.received, self.sealed, server_hostname="localhost")
+        self.complete(self.tls.do_handshake)
+        self.plain.sendall(self.sealed.read())
+
+    def complete(self, operation, *arguments):
+        while True:
+            try:
+                return operation(*arguments)
+            except ssl.SSLWantReadError:
+                self.plain.sendall(self.sealed.read())
+                self.received.write(self.plain.recv(65_536))
+
+    def seal(self, data):
+        """The record that carries it."""
+        self.tls.write(data)
+        return self.sealed.read()
+
+    def read(self, size):
+        """What comes next, some of it; nothing at the end."""
+        return self.complete(self.tls.read, size)
+
+
+PIECES = (1, 5, 6)  # of a record: whose header is five bytes
+
+
 @unittest.skipUnless(SPEAKS_TLS, "built without OpenSSL")
 @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
 class Tls(unittest.TestCase):
@@ -71,6 +101,36 @@ class Tls(unittest.TestCase):
             server.signal()
             self.assertEqual([client.receive() for _ in requests[1:]], requests[1:])
             self.assertEqual(client.socket.recv(1), b"")
+
+    def test_a_record_that_has_begun_may_end_in_a_drain(self):
+        for size in PIECES:
+            with self.subTest(size), self.serve() as server, server.connect(self.wrap) as idle:
+                with server.connect() as client:
+                    records = Records(self.context, client.socket)
+                    client.socket.sendall(records.seal(b"\0\3one"))
+                    self.assertEqual(records.read(5), b"\0\3one")
+                    record = records.seal(b"\0\5hello")
+                    client.socket.sendall(record[:size])
+                    self.assertEqual(idle.ask(b"found"), b"found")
+                    server.signal()
+                    self.assertIsNone(idle.receive())
+                    client.socket.sendall(record[size:])
+                    self.assertEqual(records.read(7), b"\0\5hello")
+                    self.assertEqual(records.read(1), b"")
+                idle.socket.close()
+                self.assertEqual(server.wait(), 0)
+                self.assertEqual(server.ends(), ["drained", "drained"])
+
+    def test_a_part_of_a_record_is_the_beginning_of_a_request(self):
+        for size in PIECES:
+            with self.subTest(size), self.serve("--read-timeout", "0.2", "--idle-timeout", "0.6") as server:
+                with server.connect() as client:
+                    records = Records(self.context, client.socket)
+                    client.socket.sendall(records.seal(b"\0\5hello")[:size])
+                    while client.socket.recv(1024):
+                        pass
+                self.assertEqual(server.stop(), 0)
+                self.assertEqual(server.ends(), ["read timeout"])
 
     def test_a_request_too_large_ends_with_a_close_notify(self):
         with self.serve("--limit", "10") as server, server.connect(self.wrap) as client:
