@@ -75,7 +75,7 @@ class watched {
 /// The connections of an I/O thread.
 struct roster {
   std::list<watched*> connections;  ///< those that have been looked at last are behind
-  watched::time now{0};  ///< advances tick by tick, hence stands still while the thread is held up
+  watched::time now{0};             ///< advances tick by tick, hence stands still while the thread is held up
   bool draining = false;
   traffic totals;
   rarely complaints{10};  ///< of connections that failed: whoever makes them fail writes no more than that to the disk
