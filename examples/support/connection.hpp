@@ -84,6 +84,9 @@ class connection final : public watched {
     check(writer_.add(payload));
   }
 
+  /// Whether so much waits to be sent that a session should flush before it adds more: large replies to many requests.
+  bool full() const noexcept { return writer_.size() >= most_unsent; }
+
   /// Send the replies that wait now, where a session does not read on.
   awaitable<void> flush() {
     enter(phase::peer_to_read);
@@ -134,6 +137,8 @@ class connection final : public watched {
 
  private:
   using clock = std::chrono::steady_clock;
+
+  static constexpr std::size_t most_unsent = 256 * 1024;
 
   void cancel() noexcept override {
     std::error_code ignored;
@@ -226,17 +231,16 @@ class connection final : public watched {
   }
 
   void tell() const {
-    all_.totals.ended.add(1);
     if (failed_) all_.totals.failed.add(1);
     if (expired()) all_.totals.timed_out.add(1);
     if (log_) {
       const seconds lasted = clock::now() - began_;
       std::ostringstream line;
-      line << "event=closed peer=" << peer_ << " requests=" << requests_ << " bytes_in=" << bytes_in_
+      line << "event=closed peer=" << logfmt_value(peer_) << " requests=" << requests_ << " bytes_in=" << bytes_in_
            << " bytes_out=" << bytes_out_ << " seconds=" << lasted.count() << " end=" << in_quotes(end_);
       write_line(line.str());
     } else if (failed_) {
-      all_.complaints.write(peer_ + ": " + end_);
+      all_.complaints.write(indented(peer_ + ": " + end_));
     }
   }
 

@@ -10,6 +10,7 @@
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
+#include <exception>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -41,13 +42,15 @@ class io_thread {
     context_.run();
   }
 
-  /// Begin a session. To be called on this thread; the arguments are for the stream.
+  /// Begin a session. To be called on this thread; the arguments are for the stream. Counts as ended if it throws.
   template <class Stream, class Prefix, class Session, class... Args>
   void start(Session& session, plain_stream socket, Args&... args) {
+    count_at_end taken(connections_.totals.ended);
     std::error_code ignored;
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);
     socket.non_blocking(true, ignored);
-    asio::co_spawn(context_, serve<Stream, Prefix>(session, std::move(socket), args...), asio::detached);
+    asio::co_spawn(context_, serve<Stream, Prefix>(session, std::move(taken), std::move(socket), args...),
+                   asio::detached);
   }
 
   /// Have run() return when the connections that there are have finished. May be called from any thread, as may stop().
@@ -59,10 +62,12 @@ class io_thread {
 
  private:
   template <class Stream, class Prefix, class Session, class... Args>
-  awaitable<void> serve(Session& session, plain_stream socket, Args&... args) {
+  awaitable<void> serve(Session& session, count_at_end, plain_stream socket, Args&... args) try {
     auto peer = peer_of(socket);
     connection<Stream, Prefix> it(connections_, settings_, std::move(peer), std::move(socket), args...);
     co_await it.run(session);
+  } catch (const std::exception& error) {
+    connections_.complaints.write(std::string("connection: ") + error.what());
   }
 
   const options& settings_;

@@ -5,9 +5,13 @@
 #ifndef ASYNC_RESOURCE_EXAMPLES_SUPPORT_LISTENER_HPP
 #define ASYNC_RESOURCE_EXAMPLES_SUPPORT_LISTENER_HPP
 
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <asio/as_tuple.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/basic_socket_acceptor.hpp>
@@ -16,13 +20,15 @@
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/v6_only.hpp>
-#include <asio/local/stream_protocol.hpp>
 #include <asio/socket_base.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstring>
+#include <exception>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <system_error>
@@ -37,29 +43,33 @@ namespace example {
 using any_endpoint = asio::generic::stream_protocol::endpoint;
 using any_acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
 
-/// Copy an address into the type of its family.
-template <class Endpoint>
-Endpoint endpoint_as(const any_endpoint& endpoint) {
-  Endpoint result;
+inline asio::ip::tcp::endpoint ip_endpoint(const any_endpoint& endpoint) {
+  asio::ip::tcp::endpoint result;
   std::memcpy(result.data(), endpoint.data(), endpoint.size());
   result.resize(endpoint.size());
   return result;
 }
 
+/// The path of a Unix socket, with a '@' for the zero of those that are no files. A peer may have chosen it.
+inline std::string unix_path_of(const any_endpoint& endpoint) {
+  constexpr std::size_t before = offsetof(sockaddr_un, sun_path);
+  if (endpoint.size() <= before) return "";
+  const std::string path(reinterpret_cast<const char*>(endpoint.data()) + before, endpoint.size() - before);
+  return path[0] == '\0' ? '@' + path.substr(1) : path.substr(0, path.find('\0'));
+}
+
 /// As people write it: "127.0.0.1:80", "[::1]:80", "unix:/run/socket".
 inline std::string text_of(const any_endpoint& endpoint) {
-  if (endpoint.protocol().family() == AF_UNIX) {
-    return "unix:" + endpoint_as<asio::local::stream_protocol::endpoint>(endpoint).path();
-  }
+  if (endpoint.protocol().family() == AF_UNIX) return "unix:" + unix_path_of(endpoint);
   std::ostringstream out;
-  out << endpoint_as<asio::ip::tcp::endpoint>(endpoint);
+  out << ip_endpoint(endpoint);
   return out.str();
 }
 
 /// Give an IP address the port of another.
 inline void set_port(any_endpoint& endpoint, const any_endpoint& other) {
-  auto result = endpoint_as<asio::ip::tcp::endpoint>(endpoint);
-  result.port(endpoint_as<asio::ip::tcp::endpoint>(other).port());
+  auto result = ip_endpoint(endpoint);
+  result.port(ip_endpoint(other).port());
   endpoint = result;
 }
 
@@ -82,8 +92,36 @@ inline std::vector<any_endpoint> resolve(const std::string& host, const std::str
   return found;
 }
 
+/// What the name of a Unix socket refers to, if to a socket.
+inline std::optional<struct stat> socket_file(const std::string& path) {
+  struct stat found;
+  if (::lstat(path.c_str(), &found) != 0 || !S_ISSOCK(found.st_mode)) return std::nullopt;
+  return found;
+}
+
+/// The name of a Unix socket that listens: removed with this, unless it is another's by then.
+/**
+ * To be destroyed while the socket is open, so that no other can have got the same inode.
+ */
+class socket_name {
+ public:
+  explicit socket_name(std::string path) : path_(std::move(path)), ours_(socket_file(path_)) {}
+  socket_name(const socket_name&) = delete;
+  socket_name& operator=(const socket_name&) = delete;
+
+  ~socket_name() {
+    const auto found = socket_file(path_);
+    if (found && ours_ && found->st_dev == ours_->st_dev && found->st_ino == ours_->st_ino) ::unlink(path_.c_str());
+  }
+
+ private:
+  const std::string path_;
+  const std::optional<struct stat> ours_;
+};
+
 /// Whether a Unix socket is there that nobody listens on.
 inline bool is_abandoned(const any_endpoint& where) {
+  if (!socket_file(unix_path_of(where))) return false;
   asio::io_context context;
   asio::generic::stream_protocol::socket socket(context);
   std::error_code error;
@@ -104,7 +142,7 @@ inline any_acceptor listen(asio::io_context& context, const any_endpoint& where,
   std::error_code error;
   result.bind(where, error);
   if (family == AF_UNIX && error == asio::error::address_in_use && is_abandoned(where)) {
-    ::unlink(text_of(where).substr(sizeof "unix:" - 1).c_str());
+    ::unlink(unix_path_of(where).c_str());
     result.bind(where, error);
   }
   if (error) throw std::system_error(error, text_of(where));
@@ -123,10 +161,19 @@ inline std::vector<any_acceptor> listen(asio::io_context& context, std::vector<a
   return result;
 }
 
+/// Allow this process so many connections, as far as the system does: the limit is often lower than need be.
+inline void allow_descriptors(std::size_t connections) {
+  constexpr std::size_t others = 64;
+  rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= connections + others) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, connections + others);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /// Accept until the acceptor is closed, one connection after the other.
 /**
  * Out of descriptors, it says so and tries again ten times a second. A connection that its peer has given up by the
- * time it is accepted is passed over, by Asio.
+ * time it is accepted is passed over, by Asio; one that there is no memory for is dropped, and said.
  *
  * @param context  Where the connections are to be served.
  * @param accept   A coroutine that takes a socket.
@@ -137,7 +184,11 @@ asio::awaitable<void> accept_all(any_acceptor& from, asio::io_context& context, 
   for (;;) {
     auto [error, socket] = co_await from.async_accept(context, asio::as_tuple(asio::use_awaitable));
     if (!error) {
-      co_await accept(std::move(socket));
+      try {
+        co_await accept(std::move(socket));
+      } catch (const std::exception& failure) {
+        complaint.write(std::string("accept: ") + failure.what());
+      }
       continue;
     }
     if (!from.is_open()) co_return;

@@ -46,6 +46,7 @@ struct options {
   seconds lame_duck{0};
   bool log = false;
   seconds stats{0};
+  std::string health_host;  // that of the server if empty
   std::string health_port;
   std::string tls_certificate;
   std::string tls_key;
@@ -66,7 +67,9 @@ inline std::vector<command_option> where_to_listen(options& result) {
 inline std::vector<command_option> limits(options& result) {
   return {
       number_option<std::size_t>("limit", "BYTES", "the largest payload, either way (65535)", result.limit, 0),
-      number_option<std::size_t>("max-connections", "COUNT", "beyond it, a new connection is closed at once (10000)",
+      number_option<std::size_t>("max-connections", "COUNT",
+                                 "beyond it, a new connection is closed at once; as many descriptors are asked for "
+                                 "(10000)",
                                  result.max_connections, 1),
       number_option<std::size_t>("in-flight", "COUNT", "the most requests of a connection that are taken at once (16)",
                                  result.in_flight, 1),
@@ -87,7 +90,8 @@ inline std::vector<command_option> times(options& result) {
                      "for what is under way when SIGTERM or SIGINT comes; a second one ends the wait (5)",
                      result.drain_timeout),
       seconds_option("lame-duck",
-                     "go on accepting after the signal for so long, while the health endpoint says that it came (0)",
+                     "go on accepting after the signal for so long, while the health endpoint says that it came; "
+                     "0 is not at all (0)",
                      result.lame_duck),
   };
 }
@@ -102,6 +106,8 @@ inline std::vector<command_option> insight(options& result) {
       flag_option("log", "write a line for each connection to stderr, in logfmt", result.log),
       seconds_option("stats", "write statistics to stderr whenever these have passed", result.stats),
       {"health-port", "PORT", "answer HTTP there: 200 with statistics in JSON, and 404 from the signal on", take_port},
+      text_option("health-host", "HOST", "the addresses of that port, such as 127.0.0.1 (those of --host)",
+                  result.health_host),
       flag_option("probe", "say on exit how late the timers of the I/O threads were", result.probe),
   };
 }

@@ -5,8 +5,6 @@
 #ifndef ASYNC_RESOURCE_EXAMPLES_SUPPORT_SERVER_HPP
 #define ASYNC_RESOURCE_EXAMPLES_SUPPORT_SERVER_HPP
 
-#include <unistd.h>
-
 #include <asio/as_tuple.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
@@ -65,17 +63,16 @@ class server {
   /// Listen. Throws std::system_error.
   explicit server(const options& settings)
       : settings_(settings), acceptors_(listen(control_, addresses(), settings_.reuse_port)) {
+    if (!settings_.unix_path.empty()) name_.emplace(settings_.unix_path);
     if (!settings_.health_port.empty()) {
-      health_ = listen(control_, resolve(settings_.host, settings_.health_port), false);
+      const auto& host = settings_.health_host.empty() ? settings_.host : settings_.health_host;
+      health_ = listen(control_, resolve(host, settings_.health_port), false);
     }
+    allow_descriptors(settings_.max_connections);
   }
 
   server(const server&) = delete;
   server& operator=(const server&) = delete;
-
-  ~server() {
-    if (!settings_.unix_path.empty()) ::unlink(settings_.unix_path.c_str());
-  }
 
   asio::io_context::executor_type get_executor() noexcept { return control_.get_executor(); }
 
@@ -85,8 +82,9 @@ class server {
   /// Have the statistics tell of a resource as well, which must last as long as run().
   void observe(std::function<asyncres::resource_stats()> resource) { resource_ = std::move(resource); }
 
-  /// Have SIGINT and SIGTERM call stop().
+  /// Have SIGINT and SIGTERM call stop(), and let whoever reads what the server writes go.
   void stop_on_signals() {
+    std::signal(SIGPIPE, SIG_IGN);
     for (const int signal : {SIGINT, SIGTERM}) signals_.add(signal);
     wait_for_signal();
   }
@@ -178,15 +176,24 @@ class server {
   asio::awaitable<void> admit(io_thread& thread, plain_stream socket) {
     if (open_connections() >= settings_.max_connections) co_return refuse(socket);
     ++accepted_;
-    auto start = [&] { start_(thread, std::move(socket)); };
-    co_await asyncres::double_dispatch(thread.context().get_executor(), std::move(start), asio::use_awaitable);
+    bool taken = false;
+    auto start = [&] {
+      taken = true;
+      start_(thread, std::move(socket));
+    };
+    try {
+      co_await asyncres::double_dispatch(thread.context().get_executor(), std::move(start), asio::use_awaitable);
+    } catch (...) {
+      if (!taken) --accepted_;
+      throw;
+    }
   }
 
   // It is closed when the caller drops it.
   void refuse(const plain_stream& socket) {
     ++refused_;
     if (settings_.log) {
-      write_line("event=refused peer=" + peer_of(socket));
+      write_line("event=refused peer=" + logfmt_value(peer_of(socket)));
     } else {
       crowded_.write("accept: " + std::to_string(settings_.max_connections) +
                      " connections are open, more are refused");
@@ -208,10 +215,13 @@ class server {
 
   asio::awaitable<void> drain() {
     state_ = state::draining;
-    timer_.expires_after(in_full(settings_.drain_timeout));
-    timer_.async_wait([this](std::error_code error) {
-      if (!error) drop();
-    });
+    if (settings_.drain_timeout > seconds(0)) {
+      timer_.expires_after(in_full(settings_.drain_timeout));
+      timer_.async_wait([this](std::error_code error) {
+        if (!error) drop();
+      });
+    }
+    name_.reset();
     auto& thread = threads_.front();
     for (auto& acceptor : acceptors_) {
       for (auto& socket : close(acceptor, thread.context())) co_await admit(thread, std::move(socket));
@@ -264,7 +274,7 @@ class server {
   // A line a thread: among the readings of all, those of one that blocks would be few.
   void summarise() const {
     for (std::size_t i = 0; i != threads_.size(); ++i) {
-      if (threads_[i].late().empty()) continue;
+      if (threads_[i].late().readings() == 0) continue;
       std::cout << "I/O thread " << i + 1 << ": ";
       write_summary(std::cout, threads_[i].late());
     }
@@ -278,6 +288,7 @@ class server {
   std::optional<asio::io_context> apart_;
   asio::io_context& control_ = one_thread_is_enough() ? threads_.front().context() : apart_.emplace(1);
   std::vector<any_acceptor> acceptors_, health_;
+  std::optional<socket_name> name_;
   asio::signal_set signals_{control_};
   asio::steady_timer timer_{control_};
   std::function<void(io_thread&, plain_stream)> start_;

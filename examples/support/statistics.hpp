@@ -5,6 +5,7 @@
 #ifndef ASYNC_RESOURCE_EXAMPLES_SUPPORT_STATISTICS_HPP
 #define ASYNC_RESOURCE_EXAMPLES_SUPPORT_STATISTICS_HPP
 
+#include <algorithm>
 #include <async_resource/options.hpp>
 #include <atomic>
 #include <chrono>
@@ -27,6 +28,20 @@ class counter {
 
  private:
   std::atomic<std::uint64_t> value_{0};
+};
+
+/// Adds one to a counter when it, or what it was moved to, is destroyed.
+class count_at_end {
+ public:
+  explicit count_at_end(counter& which) noexcept : which_(&which) {}
+  count_at_end(count_at_end&& other) noexcept : which_(std::exchange(other.which_, nullptr)) {}
+  count_at_end& operator=(count_at_end&&) = delete;
+  ~count_at_end() {
+    if (which_) which_->add(1);
+  }
+
+ private:
+  counter* which_;
 };
 
 /// What the connections of an I/O thread have done.
@@ -63,22 +78,45 @@ inline std::string json(const report& all, std::string_view state) {
   return out.str();
 }
 
-/// Text as one value of a line in logfmt.
-inline std::string in_quotes(std::string_view text) {
+inline bool is_control(char c) noexcept {
+  return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
+}
+
+inline std::string escaped(char c) {
+  if (c == '\n') return "\\n";
   std::ostringstream out;
-  out << '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\')
-      out << '\\' << c;
-    else if (c == '\n')
-      out << "\\n";
-    else if (static_cast<unsigned char>(c) < ' ')
-      out << "\\x" << std::hex << std::setw(2) << std::setfill('0') << +c;
-    else
-      out << c;
-  }
-  out << '"';
+  out << "\\x" << std::hex << std::setw(2) << std::setfill('0') << +c;
   return out.str();
+}
+
+/// Text as one value of a line in logfmt, whoever chose it.
+inline std::string in_quotes(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += is_control(c) ? escaped(c) : std::string(1, c);
+  }
+  return result + '"';
+}
+
+/// The same, without quotes where none are needed.
+inline std::string logfmt_value(std::string_view text) {
+  const bool plain =
+      std::none_of(text.begin(), text.end(), is_control) && text.find_first_of(" \"\\=") == std::string_view::npos;
+  return plain ? std::string(text) : in_quotes(text);
+}
+
+/// Text for people: of several lines, the second and on are indented, so that none passes for one of the server's own.
+inline std::string indented(std::string_view text) {
+  std::string result;
+  text = text.substr(0, text.find_last_not_of('\n') + 1);
+  for (const char c : text) {
+    if (c == '\n')
+      result += "\n    ";
+    else
+      result += is_control(c) ? escaped(c) : std::string(1, c);
+  }
+  return result;
 }
 
 /// A line on stderr, whole however many threads write.

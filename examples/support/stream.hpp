@@ -94,7 +94,7 @@ inline bool is_end(std::error_code error) {
 inline std::unique_ptr<asio::ssl::context> make_tls(const options& settings) {
   if (settings.tls_certificate.empty()) return nullptr;
   auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
-  context->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
+  context->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1 | SSL_OP_NO_RENEGOTIATION);
   const auto& key = settings.tls_key.empty() ? settings.tls_certificate : settings.tls_key;
   std::error_code error;
   context->use_certificate_chain_file(settings.tls_certificate, error);

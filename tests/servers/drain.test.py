@@ -119,6 +119,18 @@ class Drain(unittest.TestCase):
             self.assertIsNone(client.receive())
             self.assertIn(BUSY, server.stderr())
 
+    def test_without_a_deadline_the_rest_is_waited_for(self):
+        with serve("--drain-timeout", "0") as server, server.connect() as client:
+            client.socket.sendall(b"\0\5he")
+            with server.connect() as idle:
+                self.assertEqual(idle.ask(b"found"), b"found")
+                server.signal()
+                self.assertIsNone(idle.receive())
+            client.socket.sendall(b"llo")
+            self.assertEqual((client.receive(), client.receive()), (b"hello", None))
+            client.socket.close()
+            self.assert_exits(server, "drained", "drained")
+
     def test_the_rest_is_dropped_at_a_second_signal(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(number), serve("--drain-timeout", "600") as server, server.connect() as client:

@@ -17,6 +17,10 @@ def serve(*options, **keywords):
     return Server([ECHO, "--port", "0", "--health-port", "0", *options], **keywords)
 
 
+def few_descriptors_unless_asked_for():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, 4096))
+
+
 def few_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 
@@ -34,6 +38,13 @@ class Limits(unittest.TestCase):
             self.assertEqual(crowd[-1].ask(b"last"), b"last")
             self.assertEqual(server.stop(), 0)
             self.assertEqual(server.stderr(), "accept: Too many open files\n")
+
+    def test_descriptors_are_asked_for_where_the_limit_is_too_low(self):
+        with contextlib.ExitStack() as stack:
+            server = stack.enter_context(Server([ECHO, "--port", "0"], preexec_fn=few_descriptors_unless_asked_for))
+            crowd = [stack.enter_context(server.connect()) for _ in range(100)]
+            self.assertEqual([client.ask(b"in") for client in crowd], [b"in"] * 100)
+            self.assertEqual((server.stop(), server.stderr()), (0, ""))
 
     def test_a_connection_too_many_is_closed_at_once_and_counted(self):
         with serve("--max-connections", "2") as server, server.connect() as one, server.connect() as other:

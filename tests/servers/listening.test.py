@@ -3,9 +3,11 @@
 # https://www.boost.org/LICENSE_1_0.txt)
 
 import contextlib
+import ctypes
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -92,6 +94,69 @@ class UnixSockets(unittest.TestCase):
                              (1, f"echo_server: unix:{self.path}: Address already in use\n"))
             with server.connect() as client:
                 self.assertEqual(client.ask(b"mine"), b"mine")
+
+    def test_a_file_that_is_no_socket_is_left_alone(self):
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write("precious")
+        self.assertEqual(failure_of("--unix", self.path),
+                         (1, f"echo_server: unix:{self.path}: Address already in use\n"))
+        with open(self.path, encoding="ascii") as file:
+            self.assertEqual(file.read(), "precious")
+
+    def test_one_that_another_has_by_then_is_not_removed(self):
+        with serve("--unix", self.path) as old, old.connect() as busy, old.connect() as idle:
+            busy.socket.sendall(b"\0\5he")
+            self.assertEqual(idle.ask(b"found"), b"found")
+            old.signal()
+            self.assertIsNone(idle.receive())
+            with serve("--unix", self.path) as new:
+                busy.socket.sendall(b"llo")
+                self.assertEqual((busy.receive(), busy.receive()), (b"hello", None))
+                busy.socket.close()
+                idle.socket.close()
+                self.assertEqual(old.wait(), 0)
+                with new.connect() as client:
+                    self.assertEqual(client.ask(b"new"), b"new")
+                self.assertEqual(new.stop(), 0)
+            self.assertFalse(os.path.exists(self.path))
+
+    def connect_from(self, name):
+        """A client whose socket has a name of its own."""
+        result = socket.socket(socket.AF_UNIX)
+        self.addCleanup(result.close)
+        result.settimeout(WATCHDOG)
+        # Python's own bind() keeps a byte for a zero, which Linux does without.
+        address = struct.pack("=H108s", socket.AF_UNIX, name.encode())
+        if ctypes.CDLL(None, use_errno=True).bind(result.fileno(), address, 2 + len(name)) != 0:
+            raise OSError(ctypes.get_errno(), "bind")
+        result.connect(self.path)
+        return result
+
+    def test_peers_that_have_the_longest_names_are_served_and_take_no_place_for_good(self):
+        directory = os.path.dirname(self.path)
+        with serve("--unix", self.path, "--max-connections", "3", "--log") as server:
+            for i in range(8):
+                name = os.path.join(directory, str(i)).ljust(108, "x")
+                with self.connect_from(name) as client:
+                    client.sendall(b"\0\1x")
+                    self.assertEqual(client.recv(3, socket.MSG_WAITALL), b"\0\1x")
+                server.await_stderr(f"peer=unix:{name} ")
+            with contextlib.ExitStack() as stack:
+                clients = [stack.enter_context(server.connect()) for _ in range(3)]
+                self.assertEqual([client.ask(b"in") for client in clients], [b"in"] * 3)
+                with self.connect_from(os.path.join(directory, "9").ljust(108, "x")) as refused:
+                    self.assertEqual(refused.recv(1), b"")
+            self.assertEqual(server.stop(), 0)
+
+    def test_a_peer_cannot_write_lines_of_its_own_into_the_log(self):
+        name = os.path.join(os.path.dirname(self.path), 'a "b"\nevent=closed peer=forged')
+        with serve("--unix", self.path, "--log") as server:
+            with self.connect_from(name) as client:
+                client.sendall(b"\0\1x")
+                self.assertEqual(client.recv(3, socket.MSG_WAITALL), b"\0\1x")
+            self.assertEqual(server.stop(), 0)
+            self.assertEqual(len(server.stderr().splitlines()), 1)
+            self.assertIn(r'a \"b\"\nevent=closed peer=forged" requests=1', server.stderr())
 
     def test_a_path_that_is_too_long_is_one_line(self):
         status, errors = failure_of("--unix", "/" + "x" * 200)
@@ -184,6 +249,12 @@ class HealthEndpoint(unittest.TestCase):
         with serve("--port", "0", "--health-port", "0") as server:
             self.assertEqual(self.ask(server, b"x" * 9000), b"")
             self.assertEqual(self.ask(server, b"GET / HTTP/1.0\r\n"), b"")
+
+    def test_it_may_have_a_host_of_its_own(self):
+        with serve("--host", "0.0.0.0", "--port", "0", "--health-port", "0", "--health-host", "127.0.0.1") as server:
+            self.assertEqual(server.address[0], "0.0.0.0")
+            self.assertEqual(server.health()[0], 200)
+            self.assertTrue(server.health_url.startswith("http://127.0.0.1:"))
 
     def test_a_port_in_use_is_one_line(self):
         with serve("--port", "0") as server:

@@ -2,14 +2,15 @@
 # Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 # https://www.boost.org/LICENSE_1_0.txt)
 
+import os
 import subprocess
 import unittest
 
-from harness import WATCHDOG, Server, program
+from harness import WATCHDOG, Client, Server, parse_address, program
 
 SHARED = ("host", "port", "unix", "reuse-port", "threads", "limit", "max-connections", "in-flight", "idle-timeout",
           "read-timeout", "write-timeout", "linger-timeout", "drain-timeout", "lame-duck", "log", "stats", "health-port",
-          "probe", "help")
+          "health-host", "probe", "help")
 SERVERS = {
     "2_servers/echo_server": ("prefix",),
     "2_servers/figure_1_echo": ("app", "app-dir"),
@@ -34,7 +35,7 @@ class Help(unittest.TestCase):
     def test_it_says_the_defaults(self):
         text = " ".join(run(ECHO, "--help").stdout.split())
         for option in SHARED:
-            if option not in ("unix", "reuse-port", "log", "stats", "health-port", "probe", "help"):
+            if option not in ("unix", "reuse-port", "log", "stats", "health-port", "health-host", "probe", "help"):
                 self.assertRegex(text, rf"--{option} [A-Z]+ [^-][^(]*\([\d.]+\)")
 
 
@@ -88,6 +89,32 @@ class Insight(unittest.TestCase):
             self.assertEqual(server.stop(), 0)
             self.assertEqual(len(server.stderr().splitlines()), 1)
             self.assertIn(r'ValueError: \"this\"', server.ends()[0])
+
+    def test_without_the_log_no_line_of_it_looks_like_one_of_the_server(self):
+        with Server.serving("3_python/python_server", "apps:obey") as server:
+            with server.connect() as client:
+                self.assertIsNone(client.ask(b"raise first\nforged: \x1b[31m"))
+            self.assertEqual(server.stop(), 0)
+            first, *others = server.stderr().splitlines()
+            self.assertTrue(first.startswith("127.0.0.1:"), first)
+            self.assertTrue(others and all(line.startswith("    ") for line in others), others)
+            self.assertIn(r"forged: \x1b[31m", others[-1])
+
+    def test_when_whoever_reads_the_log_goes_the_server_stays(self):
+        reader, writer = os.pipe()
+        server = subprocess.Popen([ECHO, "--port", "0", "--log"], stdout=subprocess.PIPE, stderr=writer, text=True)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.kill)
+        os.close(writer)
+        os.close(reader)
+        address = parse_address(server.stdout.readline().strip().removeprefix("listening on "))
+        for _ in range(3):
+            with Client(address) as client:
+                self.assertEqual(client.ask(b"still here"), b"still here")
+                client.finish()
+                self.assertIsNone(client.receive())
+        server.terminate()
+        self.assertEqual(server.wait(WATCHDOG), 0)
 
     def test_the_statistics_tell_of_the_server_and_of_the_resource(self):
         with Server.serving("3_python/python_server", "apps:echo", "--stats", "0.05", "--health-port", "0") as server:
