@@ -8,6 +8,7 @@
 #include <async_resource/python.hpp>
 
 #include <asio/buffer.hpp>
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -22,26 +23,44 @@ inline std::string text_of(const asyncres::python::error& error) {
   return error.traceback().empty() ? error.type() + ": " + error.what() : error.traceback();
 }
 
-/// Serve one connection with a callable, or a pool of them. Requests that arrive together make one trip to Python and
-/// back, and replies are copied from where Python has them to the buffer that is sent; those of coroutines, which await
-/// at once, when it is their turn.
+/// Serve one connection with a callable, or a pool of them.
+/**
+ * Requests that arrive together make one trip to Python and back, more only where their replies are large, and replies
+ * are copied from where Python has them to the buffer that is sent; those of coroutines, which await at once, when it is
+ * their turn. What arrives meanwhile is read when these have been answered. An error ends the connection; replies to
+ * what came before are sent.
+ */
 //! [session]
 template <class Peer, class Resource>
 awaitable<void> answer(Peer& peer, const Resource& resource) {
   std::vector<asyncres::python::pending_reply> pending;
   for (;;) {
     const auto requests = co_await peer.read();
-    auto call_all = [&](asyncres::python::callable& callable) {
-      const auto reply = [&](asio::const_buffer bytes) { peer.reply(bytes); };
-      for (const auto request : requests) {
-        auto later = pending.empty() ? callable.with_reply(asio::buffer(request), resource, reply)
-                                     : callable.start(asio::buffer(request), resource);
-        if (!pending.empty() || !later.ready()) pending.push_back(std::move(later));
+    for (auto next = requests.begin(); next != requests.end();) {
+      std::exception_ptr failure;
+      auto call_some = [&](asyncres::python::callable& callable) {
+        const auto reply = [&](asio::const_buffer bytes) { peer.reply(bytes); };
+        try {
+          for (; next != requests.end() && !peer.full(); ++next) {
+            const auto request = *next;
+            auto later = pending.empty() ? callable.with_reply(asio::buffer(request), resource, reply)
+                                         : callable.start(asio::buffer(request), resource);
+            if (!pending.empty() || !later.ready()) pending.push_back(std::move(later));
+          }
+        } catch (...) {
+          if (pending.empty()) throw;
+          failure = std::current_exception();
+        }
+      };
+      co_await resource.async_invoke(std::move(call_some));
+      for (auto& each : pending) {
+        if (peer.full()) co_await peer.flush();
+        peer.reply(co_await std::move(each).async_get());
       }
-    };
-    co_await resource.async_invoke(std::move(call_all));
-    for (auto& each : pending) peer.reply(co_await std::move(each).async_get());
-    pending.clear();
+      pending.clear();
+      if (failure) std::rethrow_exception(failure);
+      if (peer.full()) co_await peer.flush();
+    }
   }
 }
 //! [session]

@@ -48,6 +48,11 @@ async def patient(request):
     return request
 
 
+def patient_or_obey(request):
+    """Return a coroutine, or do at once what the request says."""
+    return patient(request) if request.startswith(b"later") else obey(request)
+
+
 async def obey_later(request):
     await asyncio.sleep(0)
     return obey(request)

@@ -35,6 +35,14 @@ class Coroutines(unittest.TestCase):
             self.assertEqual([client.receive() for _ in payloads], payloads)
             self.assertLess(time.monotonic() - begin, WELL_BELOW)
 
+    def test_an_error_does_not_take_the_replies_to_what_came_before(self):
+        with Server.serving(PYTHON_SERVER, "apps:patient_or_obey") as server, server.connect() as client:
+            client.send_all([b"at once", b"later", b"behind it", b"later still", b"raise this", b"never"])
+            replies = [client.receive() for _ in range(5)]
+            self.assertEqual(replies, [b"at once", b"later", b"behind it", b"later still", None])
+            self.assertEqual(server.stop(), 0)
+            self.assertIn("ValueError: this", server.stderr())
+
     def test_a_coroutine_that_raises_ends_its_connection_only(self):
         with Server.serving(PYTHON_SERVER, "apps:obey_later") as server, server.connect() as neighbour:
             with server.connect() as client:
