@@ -139,21 +139,30 @@ std::string answer(store& store, std::span<const std::byte> request) try {
   return std::string("!") + failure.what();
 }
 
+// Replies wait for the commit in memory: when they are so large, the rest of the requests has to make another trip.
+constexpr std::size_t enough = 64 * 1024;
+
 template <class Peer>
 example::awaitable<void> session(Peer& peer, const database& where, store& store) {
   std::vector<std::string> replies;
   for (;;) {
     const auto requests = co_await peer.read();
-    replies.clear();
-    auto answer_all = [&](sqlite::connection&) {
-      for (const auto request : requests) replies.push_back(answer(store, request));
-    };
-    try {
-      co_await where.async_invoke(std::move(answer_all));
-    } catch (const std::exception& failure) {
-      replies.assign(requests.size(), std::string("!") + failure.what());
+    auto next = requests.begin();
+    for (auto left = requests.size(); left != 0;) {
+      auto answer_some = [&](sqlite::connection&) {
+        for (std::size_t size = 0; replies.size() != left && size < enough; size += replies.back().size())
+          replies.push_back(answer(store, *next++));
+      };
+      try {
+        co_await where.async_invoke(std::move(answer_some));
+      } catch (const std::exception& failure) {
+        replies.assign(left, std::string("!") + failure.what());
+      }
+      for (const auto& reply : replies) peer.reply(asio::buffer(reply));
+      left -= replies.size();
+      replies.clear();
+      if (left != 0) co_await peer.flush();
     }
-    for (const auto& reply : replies) peer.reply(asio::buffer(reply));
   }
 }
 //! [session]
