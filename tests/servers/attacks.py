@@ -42,6 +42,7 @@ class Target:
         self.tls = arguments.tls
         self.connections = arguments.connections
         self.hungry = arguments.hungry
+        self.watchdog = arguments.watchdog
         self.kept = []
         self.finish = lambda: None
         self.did = collections.Counter()
@@ -54,7 +55,7 @@ class Target:
 
     def wait_for(self, what, number):
         with self.changed:
-            self.changed.wait_for(lambda: self.did[what] >= number, WATCHDOG)
+            self.changed.wait_for(lambda: self.did[what] >= number, self.watchdog)
 
     def size(self, usual):
         """How many connections there are to be at once."""
@@ -282,6 +283,11 @@ def no_handshake(target):
     again_and_again(target, run)
 
 
+@attack("attacks", 1)
+def nothing(target):
+    """What hostile.test.py has to find out."""
+
+
 @attack("connections", 100)
 def churn(target):
     """Connect and close."""
@@ -296,6 +302,7 @@ def main():
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--connections", type=int, default=0, help="how many, where that is a matter of choice")
     parser.add_argument("--hungry", type=bytes.fromhex, help="a request whose reply is large, if not one as large")
+    parser.add_argument("--watchdog", type=float, default=WATCHDOG, help="how long to wait for what an attack is to do")
     parser.add_argument("--gives-way", action="store_true", help="run when nothing else wants to")
     arguments = parser.parse_args()
 

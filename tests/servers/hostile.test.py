@@ -115,7 +115,8 @@ class Siege:
         self.tls = ("--tls",) if tls else ()
         gives_way = ("--gives-way",) if JUDGES_LATENCY else ()
         ask_for_much = ("--hungry", hungry.hex()) if hungry else ()
-        self.attack = (*self.tls, *gives_way, *ask_for_much, "--connections", str(connections), attack)
+        self.attack = (*self.tls, *gives_way, *ask_for_much, "--watchdog", str(watchdog), "--connections",
+                       str(connections), attack)
         self.question = question
         self.given_up = given_up
         self.memory = memory
@@ -158,7 +159,7 @@ class Siege:
         self.expect(self.given_up or self.happens(back), "descriptors are not given back")
 
         self.grown = self.server.resident(peak=True) - memory
-        self.expect(self.grown <= SLACK + self.did["at once"] * self.memory, f"memory grows by {self.grown >> 20} MiB")
+        self.expect(self.grown <= SLACK + self.did.get("at once", 0) * self.memory, f"memory grows by {self.grown >> 20} MiB")
         self.expect(max(self.waits) < STALL, "the neighbour waits for a second")
 
     def latencies(self, attack):
@@ -347,6 +348,9 @@ class CarelessServer(unittest.TestCase):
     def test_one_that_keeps_connections_is_found(self):
         self.assertIn("connections are never given up", self.complaints("half_open", given_up=True))
         self.assertIn("descriptors are not given back", self.complaints("churn"))
+
+    def test_an_attack_that_is_none_is_found(self):
+        self.assertIn("that was no attack: {}", self.complaints("nothing"))
 
     def test_one_that_keeps_replies_is_found(self):
         self.assertRegex(str(self.complaints("never_reads")), "memory grows")
