@@ -159,7 +159,8 @@ class Siege:
         self.expect(self.given_up or self.happens(back), "descriptors are not given back")
 
         self.grown = self.server.resident(peak=True) - memory
-        self.expect(self.grown <= SLACK + self.did.get("at once", 0) * self.memory, f"memory grows by {self.grown >> 20} MiB")
+        most = SLACK + self.did.get("at once", 0) * self.memory
+        self.expect(self.grown <= most, f"memory grows by {self.grown >> 20} MiB")
         self.expect(max(self.waits) < STALL, "the neighbour waits for a second")
 
     def latencies(self, attack):
