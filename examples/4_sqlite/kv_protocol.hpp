@@ -25,6 +25,10 @@
 //
 // A reply may also be ! and, without a prefix, why it was not done. Keys and values are bytes; a key has one at least.
 //
+// A reply is at most what a frame holds, and at most the server's --limit. A get of an entry that does not fit, and a
+// scan that would begin with one, are answered by "!the entry is larger than a reply"; what was put under the same
+// limit fits. Where the limit is too small even for that refusal, the connection is closed.
+//
 // Replies come in the order of their connection's requests. None, be it to a put or a get, is sent before what it tells
 // of is on the disk.
 

@@ -8,11 +8,13 @@
 //   kv_server --database store.db --port 8888 --threads 2 &
 //   kv_client --port 8888 --connections 64 --seconds 5
 
+#include <algorithm>
 #include <asio/buffer.hpp>
 #include <asio/thread_pool.hpp>
 #include <async_resource.hpp>
 #include <cstddef>
 #include <exception>
+#include <initializer_list>
 #include <iostream>
 #include <span>
 #include <string>
@@ -39,7 +41,9 @@ struct settings : example::options {
 // What answers requests, at home.
 class store {
  public:
-  store(sqlite::connection& connection, std::size_t limit) : connection_(connection), limit_(limit) {}
+  // Gives replies of at most so many bytes, and of no more than a frame holds.
+  store(sqlite::connection& connection, std::size_t limit)
+      : connection_(connection), limit_(std::min<std::size_t>(limit, asyncres::framing::length_prefix<>::max)) {}
 
   std::string answer(std::string_view request) {
     example::fields fields(request);
@@ -79,7 +83,7 @@ class store {
     auto found = get_(sqlite::blob{key});
     if (!found.next()) return "-";
     std::string reply = "+";
-    example::append_field(reply, found.bytes(0));
+    if (!append(reply, {found.bytes(0)})) return too_large;
     return reply;
   }
 
@@ -95,15 +99,22 @@ class store {
     const auto behind = fields.next();
     fields.end();
     if (fields.wrong()) return refusal(fields);
-    std::string reply = "+", more;
+    std::string reply = "+";
     for (auto found = scan_(sqlite::blob{behind}); found.next();) {
-      more.clear();
-      example::append_field(more, found.bytes(0));
-      example::append_field(more, found.bytes(1));
-      if (reply.size() + more.size() > limit_) break;
-      reply += more;
+      if (append(reply, {found.bytes(0), found.bytes(1)})) continue;
+      if (reply.size() == 1) return too_large;  // not "+", which says that nothing is behind the key
+      break;
     }
     return reply;
+  }
+
+  // All of the fields, or none where that would be too much for a reply.
+  bool append(std::string& reply, std::initializer_list<std::string_view> fields) const {
+    std::size_t size = reply.size();
+    for (const auto field : fields) size += asyncres::framing::length_prefix<>::size + field.size();
+    if (size > limit_) return false;
+    for (const auto field : fields) example::append_field(reply, field);
+    return true;
   }
 
   static sqlite::connection& with_table(sqlite::connection& connection) {
@@ -111,8 +122,10 @@ class store {
     return connection;
   }
 
+  static constexpr auto too_large = "!the entry is larger than a reply";
+
   sqlite::connection& connection_;
-  std::size_t limit_;
+  const std::size_t limit_;
   sqlite::statement put_{with_table(connection_), "INSERT OR REPLACE INTO entry VALUES (?, ?)"};
   sqlite::statement get_{connection_, "SELECT value FROM entry WHERE key = ?"};
   sqlite::statement erase_{connection_, "DELETE FROM entry WHERE key = ?"};
@@ -126,21 +139,30 @@ std::string answer(store& store, std::span<const std::byte> request) try {
   return std::string("!") + failure.what();
 }
 
+// Replies wait for the commit in memory: when they are so large, the rest of the requests has to make another trip.
+constexpr std::size_t enough = 64 * 1024;
+
 template <class Peer>
 example::awaitable<void> session(Peer& peer, const database& where, store& store) {
   std::vector<std::string> replies;
   for (;;) {
     const auto requests = co_await peer.read();
-    replies.clear();
-    auto answer_all = [&](sqlite::connection&) {
-      for (const auto request : requests) replies.push_back(answer(store, request));
-    };
-    try {
-      co_await where.async_invoke(std::move(answer_all));
-    } catch (const std::exception& failure) {
-      replies.assign(requests.size(), std::string("!") + failure.what());
+    auto next = requests.begin();
+    for (auto left = requests.size(); left != 0;) {
+      auto answer_some = [&](sqlite::connection&) {
+        for (std::size_t size = 0; replies.size() != left && size < enough; size += replies.back().size())
+          replies.push_back(answer(store, *next++));
+      };
+      try {
+        co_await where.async_invoke(std::move(answer_some));
+      } catch (const std::exception& failure) {
+        replies.assign(left, std::string("!") + failure.what());
+      }
+      for (const auto& reply : replies) peer.reply(asio::buffer(reply));
+      left -= replies.size();
+      replies.clear();
+      if (left != 0) co_await peer.flush();
     }
-    for (const auto& reply : replies) peer.reply(asio::buffer(reply));
   }
 }
 //! [session]

@@ -2,12 +2,18 @@
 # Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 # https://www.boost.org/LICENSE_1_0.txt)
 
+import contextlib
 import os
 import subprocess
 import tempfile
 import unittest
 
 from harness import WATCHDOG, Server, program
+
+try:
+    import sqlite3
+except ImportError:
+    sqlite3 = None
 
 KV_SERVER = program("4_sqlite/kv_server")
 
@@ -48,6 +54,64 @@ class KeyValues(unittest.TestCase):
             self.assertEqual(client.ask(request(b"S", b"")), request(b"+", b"a", b"a" * 10, b"b", b"b" * 10))
             self.assertEqual(client.ask(request(b"S", b"b")), request(b"+", b"c", b"c" * 10))
             self.assertEqual(client.ask(request(b"S", b"c")), b"+")
+
+    def test_a_scan_ends_where_a_frame_does_whatever_the_limit(self):
+        value = bytes(30_000)
+        with self.serve("--limit", "100000") as server, server.connect() as client:
+            for key in (b"a", b"b", b"c"):
+                self.assertEqual(client.ask(request(b"P", key, value)), b"+")
+            self.assertEqual(client.ask(request(b"S", b"")), request(b"+", b"a", value, b"b", value))
+            self.assertEqual(client.ask(request(b"S", b"b")), request(b"+", b"c", value))
+            self.assertEqual(client.ask(request(b"S", b"c")), b"+")
+            self.assertEqual(server.stop(), 0)
+            self.assertEqual(server.stderr(), "")
+
+    def test_the_largest_entry_that_can_be_put_can_be_got_and_scanned(self):
+        value = bytes(65_535 - len(request(b"P", b"k", b"")))
+        with self.serve() as server, server.connect() as client:
+            self.assertEqual(client.ask(request(b"P", b"k", value)), b"+")
+            self.assertEqual(client.ask(request(b"G", b"k")), request(b"+", value))
+            self.assertEqual(client.ask(request(b"S", b"")), request(b"+", b"k", value))
+
+    def test_an_entry_larger_than_a_reply_is_refused_and_is_not_taken_for_the_end(self):
+        with self.serve() as server, server.connect() as client:
+            for key, value in (b"a", b"small"), (b"b", bytes(1000)), (b"c", b"small"):
+                self.assertEqual(client.ask(request(b"P", key, value)), b"+")
+            self.assertEqual(server.stop(), 0)
+        refusal = b"!the entry is larger than a reply"
+        with self.serve("--limit", "1000") as server, server.connect() as client:
+            self.assertEqual(client.ask(request(b"S", b"")), request(b"+", b"a", b"small"))
+            self.assertEqual(client.ask(request(b"S", b"a")), refusal)
+            self.assertEqual(client.ask(request(b"G", b"b")), refusal)
+            self.assertEqual(client.ask(request(b"S", b"b")), request(b"+", b"c", b"small"))
+            self.assertEqual(server.stop(), 0)
+            self.assertEqual(server.stderr(), "")
+
+    @unittest.skipUnless(sqlite3, "Python has no sqlite3")
+    def test_an_entry_that_no_frame_holds_ends_a_scan_before_it(self):
+        with self.serve() as server, server.connect() as client:
+            self.assertEqual(client.ask(request(b"P", b"a", b"1")), b"+")
+            with contextlib.closing(sqlite3.connect(self.database)) as elsewhere:
+                elsewhere.execute("INSERT INTO entry VALUES (?, ?)", (b"b", bytes(65_536)))
+                elsewhere.commit()
+            self.assertEqual(client.ask(request(b"S", b"")), request(b"+", b"a", b"1"))
+            for letter, key in (b"S", b"a"), (b"G", b"b"):
+                self.assertEqual(client.ask(request(letter, key)), b"!the entry is larger than a reply")
+
+    @unittest.skipIf(os.environ.get("SANITIZERS"), "what instrumentation takes of memory is not the server's")
+    def test_large_replies_to_many_small_requests_that_nobody_reads_take_a_bounded_memory(self):
+        count, requests = 32, 1000
+        with self.serve("--write-timeout", "0.5", "--health-port", "0") as server, contextlib.ExitStack() as stack:
+            with server.connect() as client:
+                self.assertEqual(client.ask(request(b"P", b"k", bytes(65_000))), b"+")
+                self.assertEqual(len(client.ask(request(b"G", b"k"))), 65_003)
+            before = server.resident()
+            server.forget_peak()
+            for _ in range(count):
+                stack.enter_context(server.connect()).send_all([request(b"G", b"k")] * requests)
+            server.await_health(lambda _, statistics: statistics["timed_out"] == count)
+            self.assertLess(server.resident(peak=True) - before, count * (384 << 10) + (4 << 20))
+            self.assertEqual(server.stop(), 0)
 
     def test_a_put_that_is_refused_puts_nothing_and_the_connection_goes_on(self):
         with self.serve() as server, server.connect() as client:
