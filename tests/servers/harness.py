@@ -4,6 +4,7 @@
 
 """Servers as child processes, and a client, for the tests beside this file."""
 
+import contextlib
 import json
 import os
 import re
@@ -133,6 +134,17 @@ class Server:
     def forget_peak(self):
         with open(f"/proc/{self.process.pid}/clear_refs", "w", encoding="ascii") as file:
             file.write("5")
+
+    def growth_by_unread_replies(self, count, requests):
+        """What its memory grows by at most while so many connections send these and read nothing, until it gives them
+        up: it has a health port and a write time-out."""
+        before = self.resident()
+        self.forget_peak()
+        with contextlib.ExitStack() as stack:
+            for _ in range(count):
+                stack.enter_context(self.connect()).send_all(requests)
+            self.await_health(lambda _, statistics: statistics["timed_out"] == count)
+        return self.resident(peak=True) - before
 
     def log(self):
         """What the lines of --log and --stats say, each a dictionary."""

@@ -280,9 +280,8 @@ class EchoServer(Hostile, unittest.TestCase):
 class PythonServer(Hostile, unittest.TestCase):
     hungry = b"reply 65535"
 
-    # Replies are added where Python has them, to all requests that were taken at once, of which there are 16 (see
-    # --in-flight); the buffer doubles.
-    grown = 2 * 16 * (2 + 65_535) + CONNECTION
+    # Replies are added where Python has them, until a quarter of a MiB waits; the buffer doubles.
+    grown = 2 * ((256 << 10) + 2 + 65_535) + CONNECTION
 
     def serve(self, *options, **keywords):
         return Server.serving("3_python/python_server", "apps:obey", *options, **keywords)

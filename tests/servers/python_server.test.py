@@ -30,6 +30,16 @@ def exchange(server, seed, count):
 
 
 class Frames(unittest.TestCase):
+    @unittest.skipIf(os.environ.get("SANITIZERS"), "what instrumentation takes of memory is not the server's")
+    def test_large_replies_to_many_small_requests_that_nobody_reads_take_a_bounded_memory(self):
+        options = ("--write-timeout", "0.5", "--health-port", "0")
+        with Server.serving(PYTHON_SERVER, "apps:obey", *options) as server:
+            with server.connect() as client:
+                self.assertEqual(len(client.ask(b"reply 65535")), 65_535)
+            grown = server.growth_by_unread_replies(32, [b"reply 65535"] * 1000)
+            self.assertLess(grown, 32 * (672 << 10) + (4 << 20))
+            self.assertEqual(server.stop(), 0)
+
     def test_ten_thousand_frames_over_sixteen_connections_come_back(self):
         with Server.serving(PYTHON_SERVER, "apps:echo", "--threads", "2") as server:
             with concurrent.futures.ThreadPoolExecutor(16) as clients:
