@@ -80,8 +80,8 @@ example::awaitable<void> session(Peer& peer, const App& app, const example::repo
   }
   bool interrupted = false;
   auto look_at = [&](python::callable&) {
-    interrupted = report.interrupted();
-    if (!interrupted) report(*failure);
+    report(*failure);
+    interrupted = report.take_interrupt();
   };
   co_await app.resource().async_invoke(std::move(look_at));
   if (interrupted) server.stop();
@@ -116,7 +116,10 @@ void run_on_thread(example::server& server, example::signal_watch& watch, python
 void run_at_io(example::server& server, example::signal_watch& watch, python::callable callable,
                example::released_gil& released, const example::reporter& report) {
   const asyncres::python_app app(server.io_executor(), std::move(callable));
-  watch.start([&] { return released.with_gil(example::run_signal_handlers); });
+  watch.start([&] {
+    const bool raised = released.with_gil(example::run_signal_handlers);
+    return report.take_interrupt() || raised;
+  });
   server.run([&](auto& peer) { return session(peer, app, report, server); });
 }
 
@@ -125,6 +128,8 @@ void run(const arguments& given, const example::reporter& report) {
   std::optional<example::exception_aside> raised;  // while the server ends, which may run Python code
   example::server server(given.server);
   example::signal_watch watch(server);
+  std::optional<example::reporter::signal_notes> notes;
+  if (given.at_io_thread) notes.emplace(report);
   auto callable = callable_for(given, report);
   if (given.at_io_thread) callable.load();
   const auto serve = given.at_io_thread ? run_at_io : run_on_thread;

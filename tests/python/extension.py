@@ -44,6 +44,12 @@ def app(request):
         pass
 """
 
+HOOK = """
+def hook(kind, error, trace):
+    print(kind.__name__, error, error.__traceback__ is trace, [f.name for f in traceback.extract_tb(trace)])
+sys.excepthook = hook
+"""
+
 
 @pytest.fixture
 def start(tmp_path):

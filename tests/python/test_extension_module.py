@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from extension import (ENDLESS, POLICIES, VERSION, WAIT, arguments_for, give, lines, pytestmark,  # noqa: F401
+from extension import (ENDLESS, HOOK, POLICIES, VERSION, WAIT, arguments_for, give, lines, pytestmark,  # noqa: F401
                        run_python, start, stop)
 from harness import EXAMPLES, WATCHDOG, program
 
@@ -105,12 +105,6 @@ def test_replies_that_are_there_wait_for_those_of_coroutines_before_them(start):
         assert [client.receive() for _ in requests] == requests
 
 
-HOOK = """
-def hook(kind, error, trace):
-    print(kind.__name__, error, error.__traceback__ is trace, [f.name for f in traceback.extract_tb(trace)])
-sys.excepthook = hook
-"""
-
 FAILS = """
 def inner(request):
     raise KeyError(request)
@@ -198,6 +192,18 @@ class TestOwnGil:
         report = stop(server)[0][0]
         assert report.startswith("ValueError('no') ")
         assert "served.py" in report
+
+    def test_no_name_of_an_error_hides_it(self, start):
+        app = """
+            class Reported(Exception):
+                pass
+            def app(request):
+                raise Reported("no")
+        """
+        server = start(app, "'served:app', policy='own_gil'", HOOK)
+        with server.connect() as client:
+            assert client.ask(b"x") is None
+        assert stop(server)[0][0].startswith("RuntimeError Reported: no ")
 
     def test_what_the_import_raises_serve_raises(self):
         run = run_python("serve('nowhere:app', policy='own_gil')")
