@@ -208,10 +208,12 @@ class server {
 
   asio::awaitable<void> drain() {
     state_ = state::draining;
-    timer_.expires_after(in_full(settings_.drain_timeout));
-    timer_.async_wait([this](std::error_code error) {
-      if (!error) drop();
-    });
+    if (settings_.drain_timeout > seconds(0)) {
+      timer_.expires_after(in_full(settings_.drain_timeout));
+      timer_.async_wait([this](std::error_code error) {
+        if (!error) drop();
+      });
+    }
     auto& thread = threads_.front();
     for (auto& acceptor : acceptors_) {
       for (auto& socket : close(acceptor, thread.context())) co_await admit(thread, std::move(socket));
