@@ -107,14 +107,19 @@ void run_on_thread(example::server& server, example::signal_watch& watch, python
   const bool held = callable.options().gil == python::gil_policy::held;
   asio::thread_pool home(1);
   const app_on_thread app(home, std::move(callable));
-  app.async_load(asyncres::block);
   watch.start([&] {
     std::optional<loan> lent;
     if (held) lent.emplace(app, report.python());
     return released.with_gil(example::run_signal_handlers);
   });
+  watch.wait_for([&] { app.async_load(asyncres::block); });
+  if (watch.interrupted()) return;
   server.run([&](auto& peer) { return session(peer, app, report, server); });
   app.resource().cancel();  // interrupts what has been given up, which home would wait for
+  watch.wait_for([&] {
+    home.stop();
+    home.join();
+  });
 }
 
 // Home is the I/O thread, which is this one: while the app runs, Python calls signal handlers in it.
@@ -251,9 +256,10 @@ Answer each frame that arrives with what app(request) returns.
 
 A frame is the length in two bytes, most significant first, then the payload.
 Returns after Ctrl-C, when the requests under way have been answered; a second
-one ends the wait, and interrupts app. What another signal handler raises stops
-it in the same way and is raised here. To be called from the main thread, which
-is where Python runs signal handlers.
+one ends the wait, and interrupts app. Inside C code, such as that of time.sleep,
+nothing does: one more then ends the process, as SIGINT does. What another signal
+handler raises stops it in the same way and is raised here. To be called from the
+main thread, which is where Python runs signal handlers.
 
 app      A function of a bytes object that returns bytes, or anything else with
          the buffer protocol. It is called on one thread, one call at a time.

@@ -192,6 +192,32 @@ def test_a_logger_is_told_once_and_excepthook_is_not(start):
     assert errors == ""
 
 
+NOTED = "signal.signal(signal.SIGINT, lambda *a: (print('noted'), signal.default_int_handler(*a)))"
+
+# What starts it takes the line for the server's.
+WAITS_IN_SUBINTERPRETER = """
+import os, sys
+if "async_resource_server" not in sys.modules:
+    print("listening on nothing:0", flush=True)
+    os.read(0, 100)
+def app(request):
+    return request
+"""
+
+
+def interrupt_until_it_ends(server):
+    """How often that took. Its handler prints a line each time."""
+    count = 0
+    line = ["noted"]
+    while line == ["noted"]:
+        server.signal(signal.SIGINT)
+        count += 1
+        line = lines(server, 1)
+    assert line == [""]
+    assert server.process.wait(WATCHDOG) == -signal.SIGINT
+    return count
+
+
 @pytest.mark.skipif(VERSION < (3, 12), reason="own_gil needs Python 3.12")
 class TestOwnGil:
     def test_an_error_has_its_name_and_its_traceback_as_text(self, start):
@@ -219,6 +245,17 @@ class TestOwnGil:
         run = run_python("serve('nowhere:app', policy='own_gil')")
         assert run.returncode == 1
         assert run.stderr.splitlines()[-1].startswith("ModuleNotFoundError: No module named 'nowhere'")
+
+    def test_ctrl_c_while_the_app_is_imported_returns_when_it_has_been(self, start):
+        server = start(WAITS_IN_SUBINTERPRETER, "'served:app', policy='own_gil'", NOTED)
+        server.signal(signal.SIGINT)
+        assert lines(server, 1) == ["noted"]
+        give(server, "go on")
+        assert lines(server, 1) == ["returned None"]
+
+    def test_ctrl_c_after_the_second_ends_an_import_that_does_not(self, start):
+        server = start(WAITS_IN_SUBINTERPRETER, "'served:app', policy='own_gil'", NOTED)
+        assert interrupt_until_it_ends(server) >= 3
 
     def test_the_module_of_the_app_may_import_this_one(self, start):
         app = "from async_resource_server import serve\ndef app(request): return serve.__name__.encode()"
@@ -270,16 +307,25 @@ def test_what_takes_longer_than_drain_timeout_is_interrupted(start):
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_second_ctrl_c_interrupts_an_app_that_never_returns(start, policy):
-    before = "signal.signal(signal.SIGINT, lambda *a: (print('noted'), signal.default_int_handler(*a)))"
-    server = start(ENDLESS, arguments_for(policy), before)
-    with server.connect() as client:
+    server = start(ENDLESS, arguments_for(policy), NOTED)
+    with server.connect() as client, server.connect() as idle:
         client.send(b"x")
         assert lines(server, 1) == ["called"]
         server.signal(signal.SIGINT)
-        assert lines(server, 1) == ["noted"]
+        assert idle.receive() is None  # sent while Python still calls the handler, the second would be one with the first
         server.signal(signal.SIGINT)
-        assert lines(server, 2) == ["noted", "returned None"]
+        assert lines(server, 3) == ["noted", "noted", "returned None"]
     assert server.process.wait(WATCHDOG) == 0
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_ctrl_c_after_the_second_ends_a_process_whose_app_is_inside_c_code(start, policy):
+    app = "import time\ndef app(request):\n    print('called')\n    time.sleep(3600)"
+    server = start(app, arguments_for(policy), NOTED)
+    with server.connect() as client:
+        client.send(b"x")
+        assert lines(server, 1) == ["called"]
+        assert interrupt_until_it_ends(server) >= 3
 
 
 @pytest.mark.parametrize("policy", POLICIES)
