@@ -5,22 +5,24 @@
 from _typeshed import ReadableBuffer
 from typing import Any, Awaitable, Callable, Literal, Optional, Protocol, Union, overload
 
-class ExceptionLogger(Protocol):
+class _ExceptionLogger(Protocol):
     """What logging.Logger is."""
 
     def exception(self, msg: str, *, exc_info: BaseException) -> Any: ...
 
-App = Union[Callable[[bytes], ReadableBuffer], Callable[[bytes], Awaitable[ReadableBuffer]]]
+_App = Union[Callable[[bytes], ReadableBuffer], Callable[[bytes], Awaitable[ReadableBuffer]]]
 
 @overload
 def serve(
-    app: App,
+    app: _App,
     host: str = ...,
     port: int = ...,
     threads: int = ...,
     policy: Literal["per_batch", "held", "free_threaded"] = ...,
-    logger: Optional[ExceptionLogger] = ...,
+    logger: Optional[_ExceptionLogger] = ...,
     home: Literal["thread"] = ...,
+    *,
+    drain_timeout: Optional[float] = ...,
 ) -> None: ...
 @overload
 def serve(
@@ -29,9 +31,22 @@ def serve(
     port: int = ...,
     threads: Literal[1] = ...,
     policy: Literal["per_batch", "free_threaded"] = ...,
-    logger: Optional[ExceptionLogger] = ...,
+    logger: Optional[_ExceptionLogger] = ...,
     *,
     home: Literal["io"],
+    drain_timeout: Optional[float] = ...,
+) -> None: ...
+@overload
+def serve(
+    app: Callable[[bytes], ReadableBuffer],
+    host: str,
+    port: int,
+    threads: Literal[1],
+    policy: Literal["per_batch", "free_threaded"],
+    logger: Optional[_ExceptionLogger],
+    home: Literal["io"],
+    *,
+    drain_timeout: Optional[float] = ...,
 ) -> None: ...
 @overload
 def serve(
@@ -41,6 +56,19 @@ def serve(
     threads: int = ...,
     *,
     policy: Literal["own_gil"],
-    logger: Optional[ExceptionLogger] = ...,
+    logger: Optional[_ExceptionLogger] = ...,
     home: Literal["thread"] = ...,
+    drain_timeout: Optional[float] = ...,
+) -> None: ...
+@overload
+def serve(
+    app: str,
+    host: str,
+    port: int,
+    threads: int,
+    policy: Literal["own_gil"],
+    logger: Optional[_ExceptionLogger] = ...,
+    home: Literal["thread"] = ...,
+    *,
+    drain_timeout: Optional[float] = ...,
 ) -> None: ...

@@ -11,9 +11,11 @@
 #include "session.hpp"
 #include "signal_watch.hpp"
 
+#include <algorithm>
 #include <array>
 #include <asio/detached.hpp>
 #include <asio/thread_pool.hpp>
+#include <async_resource/error.hpp>
 #include <async_resource/python.hpp>
 #include <async_resource/tokens/block.hpp>
 #include <cstddef>
@@ -77,11 +79,14 @@ example::awaitable<void> session(Peer& peer, const App& app, const example::repo
     co_await example::answer(peer, app.resource());
   } catch (const python::error& error) {
     failure = error;
+  } catch (const std::system_error& error) {
+    if (error.code() != asyncres::errc::frame_too_large) throw;  // of a reply: each length of a request is allowed
+    failure.emplace("ValueError", "the reply is larger than " + std::to_string(example::options().limit) + " bytes");
   }
   bool interrupted = false;
   auto look_at = [&](python::callable&) {
-    interrupted = report.interrupted();
-    if (!interrupted) report(*failure);
+    report(*failure);
+    interrupted = report.take_interrupt();
   };
   co_await app.resource().async_invoke(std::move(look_at));
   if (interrupted) server.stop();
@@ -102,21 +107,29 @@ void run_on_thread(example::server& server, example::signal_watch& watch, python
   const bool held = callable.options().gil == python::gil_policy::held;
   asio::thread_pool home(1);
   const app_on_thread app(home, std::move(callable));
-  app.async_load(asyncres::block);
   watch.start([&] {
     std::optional<loan> lent;
     if (held) lent.emplace(app, report.python());
     return released.with_gil(example::run_signal_handlers);
   });
+  watch.wait_for([&] { app.async_load(asyncres::block); });
+  if (watch.interrupted()) return;
   server.run([&](auto& peer) { return session(peer, app, report, server); });
   app.resource().cancel();  // interrupts what has been given up, which home would wait for
+  watch.wait_for([&] {
+    home.stop();
+    home.join();
+  });
 }
 
 // Home is the I/O thread, which is this one: while the app runs, Python calls signal handlers in it.
 void run_at_io(example::server& server, example::signal_watch& watch, python::callable callable,
                example::released_gil& released, const example::reporter& report) {
   const asyncres::python_app app(server.io_executor(), std::move(callable));
-  watch.start([&] { return released.with_gil(example::run_signal_handlers); });
+  watch.start([&] {
+    const bool raised = released.with_gil(example::run_signal_handlers);
+    return report.take_interrupt() || raised;
+  });
   server.run([&](auto& peer) { return session(peer, app, report, server); });
 }
 
@@ -125,6 +138,8 @@ void run(const arguments& given, const example::reporter& report) {
   std::optional<example::exception_aside> raised;  // while the server ends, which may run Python code
   example::server server(given.server);
   example::signal_watch watch(server);
+  std::optional<example::reporter::signal_notes> notes;
+  if (given.at_io_thread) notes.emplace(report);
   auto callable = callable_for(given, report);
   if (given.at_io_thread) callable.load();
   const auto serve = given.at_io_thread ? run_at_io : run_on_thread;
@@ -175,16 +190,27 @@ bool check_app(const arguments& given) {
                PyExc_TypeError, "home 'io' is for a function, not for a coroutine function");
 }
 
+bool read_drain_timeout(PyObject* given, example::seconds& result) {
+  constexpr double year = 31'536'000;
+  const double number = given == Py_None ? 0 : PyFloat_AsDouble(given);
+  if (PyErr_Occurred()) return false;
+  result = example::seconds(std::min(number, year));  // 0 is never
+  return check(given == Py_None || number > 0, PyExc_ValueError,
+               "drain_timeout must be None or a positive number of seconds");
+}
+
 // False with an exception pending.
 bool read(PyObject* positional, PyObject* keywords, arguments& result) {
-  static const std::array<const char*, 8> names{"app", "host", "port", "threads", "policy", "logger", "home", nullptr};
+  static const std::array<const char*, 9> names{"app",    "host", "port",          "threads", "policy",
+                                                "logger", "home", "drain_timeout", nullptr};
   const char* host = "127.0.0.1";
   const char* policy = "per_batch";
   const char* home = "thread";
+  PyObject* drain_timeout = Py_None;
   int port = 8888;
   Py_ssize_t threads = 1;
-  if (!PyArg_ParseTupleAndKeywords(positional, keywords, "O|sinsOs:serve", const_cast<char**>(names.data()),
-                                   &result.app, &host, &port, &threads, &policy, &result.logger, &home))
+  if (!PyArg_ParseTupleAndKeywords(positional, keywords, "O|sinsOs$O:serve", const_cast<char**>(names.data()),
+                                   &result.app, &host, &port, &threads, &policy, &result.logger, &home, &drain_timeout))
     return false;
   result.server.host = host;
   result.server.port = static_cast<std::uint16_t>(port);
@@ -192,6 +218,7 @@ bool read(PyObject* positional, PyObject* keywords, arguments& result) {
   return check(port >= 0 && port <= 65535, PyExc_ValueError, "port must be 0 to 65535") &&
          check(threads >= 1, PyExc_ValueError, "threads must be at least 1") &&
          read_policy(policy, result.serving.gil) && read_home(home, result) && check_app(result) &&
+         read_drain_timeout(drain_timeout, result.server.drain_timeout) &&
          check(result.logger == Py_None || PyObject_HasAttrString(result.logger, "exception"), PyExc_TypeError,
                "logger must have a method exception(), as logging.Logger has");
 }
@@ -222,19 +249,23 @@ PyObject* serve(PyObject*, PyObject* positional, PyObject* keywords) try {
 PyMethodDef methods[] = {
     {"serve", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(serve)), METH_VARARGS | METH_KEYWORDS,
      R"(serve(app, host='127.0.0.1', port=8888, threads=1, policy='per_batch', logger=None,
-      home='thread')
+      home='thread', *, drain_timeout=None)
 --
 
 Answer each frame that arrives with what app(request) returns.
 
 A frame is the length in two bytes, most significant first, then the payload.
 Returns after Ctrl-C, when the requests under way have been answered; a second
-one ends the wait. What another signal handler raises stops it in the same way
-and is raised here. To be called from the main thread, which is where Python
-runs signal handlers.
+one ends the wait, and interrupts app. Inside C code, such as that of time.sleep,
+nothing does: one more then ends the process, as SIGINT does. What another signal
+handler raises stops it in the same way and is raised here. To be called from the
+main thread, which is where Python runs signal handlers.
 
 app      A function of a bytes object that returns bytes, or anything else with
          the buffer protocol. It is called on one thread, one call at a time.
+         An async def will do as well, or what returns an awaitable: its requests
+         await at once, on an asyncio loop of that thread. The replies of a
+         connection have the order of its requests.
 host     The address or name to listen on.
 port     0 picks a free one.
 threads  The number of threads that read and write.
@@ -255,7 +286,17 @@ home     Where app runs:
                    All connections wait for app; threads must be 1, and policy
                    'per_batch' or 'free_threaded'. Signal handlers may be called
                    while app runs: the KeyboardInterrupt of Ctrl-C, and all that
-                   is no Exception, also of app itself, then stops the server.
+                   is no Exception, also of app itself, then stops the server,
+                   even if app catches what the handler has raised.
+drain_timeout
+         After so many seconds the wait ends without a second Ctrl-C.
+
+A payload has up to 65,535 bytes; a longer reply is an error, as if app had
+raised ValueError. Of a connection 16 requests are under way at once, and the
+next ones are read when these have been answered. 10,000 connections are open at
+once, and more are closed. A connection ends when its client sends nothing for
+300 seconds, takes 30 seconds over one request or does not take its replies for
+30 seconds. app may take any time.
 )"},
     {}};
 

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "signal_watch.hpp"
+
 namespace example {
 
 namespace py = asyncres::python::detail;
@@ -42,10 +44,13 @@ class reporter {
                                                     nullptr));
   }
 
-  /// Whether it says that somebody wants the program to end. Called at home.
-  bool interrupted() const {
+  /// Whether somebody wants the program to end; true once for each time. Called at home.
+  bool take_interrupt() const {
     const py::gil lock(python_);
-    return lock && name("interrupt") != Py_None;
+    if (!lock) return false;
+    const bool result = interrupted();
+    PyDict_SetItemString(names_.get(), "news", Py_False);
+    return result;
   }
 
   /// Make that exception the pending one, if there is one and no other is. With the GIL held.
@@ -57,9 +62,36 @@ class reporter {
   /// Report what no watched app has reported: a reply that is none, or anything of a sub-interpreter. Called at home.
   void operator()(const asyncres::python::error& error) const {
     const py::gil lock(python_);
-    if (!lock || error.type() == "Reported") return;
-    py::checked(PyObject_CallFunctionObjArgs(name("tell"), exception(error).get(), nullptr));
+    if (!lock || error.type() == reinterpret_cast<PyTypeObject*>(name("Reported"))->tp_name) return;
+    const object told(PyObject_CallFunctionObjArgs(name("tell_of"), to_str(error.type()).get(),
+                                                   to_str(error.what()).get(), to_str(error.traceback()).get(),
+                                                   nullptr));
+    if (told) return;
+    const auto failure = py::take_error();
+    if (!interrupted()) throw failure;
   }
+
+  /// While it lives, the reporter notes what a signal handler raises, whoever catches it: what formats tracebacks does.
+  /**
+   * Constructed and destroyed by the main thread, with the GIL held.
+   */
+  class signal_notes {
+   public:
+    explicit signal_notes(const reporter& owner) : owner_(owner) {
+      py::checked(PyObject_CallFunctionObjArgs(owner_.name("note_signals"), nullptr));
+    }
+
+    signal_notes(const signal_notes&) = delete;
+    signal_notes& operator=(const signal_notes&) = delete;
+
+    ~signal_notes() {
+      const exception_aside raised;
+      const object done(PyObject_CallFunctionObjArgs(owner_.name("restore_handlers"), nullptr));
+    }
+
+   private:
+    const reporter& owner_;
+  };
 
  private:
   using object = py::object;
@@ -67,13 +99,13 @@ class reporter {
   static constexpr auto source = R"(
 import builtins
 import os
+import signal
 import sys
 
 process = os.getpid()
 
-
-class Reported(BaseException):
-    """What was raised has been reported."""
+# What was raised has been reported. No class of an app has that name.
+Reported = type("Reported " + os.urandom(8).hex(), (BaseException,), {})
 
 
 class RemoteTraceback(Exception):
@@ -84,13 +116,19 @@ class RemoteTraceback(Exception):
 
 
 interrupt = None
+news = False
+
+
+def note(error):
+    global interrupt, news
+    interrupt, news = error, True
 
 
 def ends_the_program(error):
-    global interrupt
     if not interrupts or isinstance(error, Exception):
         return False
-    interrupt = error
+    if error is not interrupt:
+        note(error)
     return True
 
 
@@ -102,19 +140,25 @@ def tell(error):
             logger.exception("the app failed", exc_info=error)
     except BaseException as failure:
         if ends_the_program(failure):
-            raise
+            return
         failure.__context__ = error
         sys.__excepthook__(type(failure), failure, failure.__traceback__)
+
+
+def tell_of(name, message, traceback):
+    if not news or name != type(interrupt).__name__:
+        tell(exception_of(name, message, traceback))
 
 
 def report(error):
     import asyncres  # there since the app was loaded
 
-    if isinstance(error, asyncres.Cancelled) or ends_the_program(error):
+    if isinstance(error, asyncres.Cancelled):
         raise error
     if os.getpid() != process:  # a child that the app forked: it ends now
         raise error
-    tell(error)
+    if not ends_the_program(error):
+        tell(error)
     raise Reported
 
 
@@ -127,6 +171,46 @@ async def watch(awaitable):
         raise
     except BaseException as error:
         report(error.with_traceback(error.__traceback__.tb_next))
+
+
+def noting(handler):
+    def noted(number, frame):
+        try:
+            handler(number, frame)
+        except Exception:
+            raise
+        except BaseException as error:
+            note(error)
+            raise
+
+    return noted
+
+
+handlers = {}
+
+
+def note_signals():
+    try:
+        for number in signal.valid_signals():
+            handler = signal.getsignal(number)
+            if callable(handler):
+                handlers[number] = handler, noting(handler)
+                signal.signal(number, handlers[number][1])
+    except BaseException:
+        restore_handlers()
+        raise
+
+
+def restore_handlers():
+    def restore():
+        for number, (handler, noted) in handlers.items():
+            if signal.getsignal(number) is noted:
+                signal.signal(number, handler)
+
+    try:
+        restore()
+    finally:
+        restore()  # what is left where a signal has come meanwhile
 
 
 def exception_of(name, message, traceback):
@@ -150,6 +234,8 @@ def exception_of(name, message, traceback):
   }
 
   static object to_str(std::string_view text) { return py::to_str(text); }
+
+  bool interrupted() const { return name("news") == Py_True; }
 
   // Borrowed.
   PyObject* name(const char* which) const { return PyDict_GetItemString(names_.get(), which); }

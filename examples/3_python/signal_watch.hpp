@@ -11,9 +11,13 @@
 #include <asio/buffer.hpp>
 #include <asio/local/connect_pair.hpp>
 #include <asio/local/stream_protocol.hpp>
+#include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <functional>
+#include <future>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "../support/server.hpp"
@@ -112,7 +116,42 @@ class signal_watch {
     wait();
   }
 
+  /// Whether one has raised.
+  bool interrupted() const noexcept { return raised_ != 0; }
+
+  /// Wait for `blocking()` on a thread of its own, while the server does not run; throws what that throws.
+  /**
+   * It may depend on Python code that is inside C code, which nothing interrupts. Whoever has interrupted twice before,
+   * and does it once more, has the process die of SIGINT.
+   */
+  template <class Function>
+  void wait_for(Function blocking) {
+    std::packaged_task<void()> task(std::move(blocking));
+    auto result = task.get_future();
+    const std::jthread thread([&] {
+      task();
+      wake();
+    });
+    while (result.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+      if (handle_() && ++raised_ > 2) die();
+      std::error_code ignored;
+      signalled_.read_some(asio::buffer(bytes_), ignored);
+    }
+    result.get();
+  }
+
  private:
+  // Where there is no room for a byte, there is one to be read.
+  void wake() {
+    std::error_code ignored;
+    wakeup_.write_some(asio::buffer("", 1), ignored);
+  }
+
+  static void die() {
+    std::signal(SIGINT, SIG_DFL);
+    std::raise(SIGINT);
+  }
+
   // Returns the descriptor set before. Raises ValueError in any thread but the main one.
   static int set_wakeup_descriptor(int descriptor) {
     PyObject* const module = PyImport_ImportModule("signal");
@@ -126,7 +165,7 @@ class signal_watch {
   void wait() {
     signalled_.async_read_some(asio::buffer(bytes_), [this](std::error_code error, std::size_t) {
       if (error) return;
-      if (handle_()) server_.stop();
+      if (handle_()) ++raised_, server_.stop();
       wait();
     });
   }
@@ -136,6 +175,7 @@ class signal_watch {
   asio::local::stream_protocol::socket signalled_;
   std::function<bool()> handle_;
   std::array<char, 64> bytes_;
+  int raised_ = 0;
   int previous_;
 };
 

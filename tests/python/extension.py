@@ -4,7 +4,9 @@
 
 """A program that serves through the extension module, and what tests ask of it."""
 
+import glob
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -44,6 +46,12 @@ def app(request):
         pass
 """
 
+HOOK = """
+def hook(kind, error, trace):
+    print(kind.__name__, error, error.__traceback__ is trace, [f.name for f in traceback.extract_tb(trace)])
+sys.excepthook = hook
+"""
+
 
 @pytest.fixture
 def start(tmp_path):
@@ -73,6 +81,16 @@ def arguments_for(policy):
 def run_python(code):
     return subprocess.run([PYTHON, "-c", BEFORE + code], capture_output=True, text=True, timeout=WATCHDOG,
                           env=python_environment())
+
+
+def longest_timer(server):
+    """The seconds that the last timer of its threads has to go."""
+    result = 0
+    for path in glob.glob(f"/proc/{server.process.pid}/fdinfo/*"):
+        with open(path, encoding="ascii") as file:
+            for seconds in re.findall(r"^it_value: \((\d+),", file.read(), re.MULTILINE):
+                result = max(result, int(seconds))
+    return result
 
 
 def lines(server, count):

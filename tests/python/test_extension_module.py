@@ -13,9 +13,9 @@ import sys
 
 import pytest
 
-from extension import (ENDLESS, POLICIES, VERSION, WAIT, arguments_for, give, lines, pytestmark,  # noqa: F401
-                       run_python, start, stop)
-from harness import EXAMPLES, WATCHDOG, program
+from extension import (ENDLESS, HOOK, POLICIES, VERSION, WAIT, arguments_for, give, lines, longest_timer,  # noqa: F401
+                       pytestmark, run_python, start, stop)
+from harness import EXAMPLES, WATCHDOG, program, python_environment
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -105,12 +105,6 @@ def test_replies_that_are_there_wait_for_those_of_coroutines_before_them(start):
         assert [client.receive() for _ in requests] == requests
 
 
-HOOK = """
-def hook(kind, error, trace):
-    print(kind.__name__, error, error.__traceback__ is trace, [f.name for f in traceback.extract_tb(trace)])
-sys.excepthook = hook
-"""
-
 FAILS = """
 def inner(request):
     raise KeyError(request)
@@ -161,6 +155,16 @@ def test_a_reply_that_is_none_is_an_error(start):
     assert stop(server)[0][0].startswith("TypeError expected bytes from the callable, got str")
 
 
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_reply_that_is_too_large_is_an_error(start, kind):
+    server = start(kind + " app(request): return bytes(65_536 if request == b'too large' else 65_535)", before=HOOK)
+    with server.connect() as client:
+        client.send_all([b"large", b"too large"])
+        assert client.receive() == bytes(65_535)
+        assert client.receive() is None
+    assert stop(server) == (["ValueError the reply is larger than 65535 bytes True []", "returned None"], "")
+
+
 def test_sys_exit_in_the_app_is_an_error_as_any_other(start):
     server = start("import sys\ndef app(request): sys.exit(3)", before=HOOK)
     with server.connect() as client:
@@ -188,6 +192,32 @@ def test_a_logger_is_told_once_and_excepthook_is_not(start):
     assert errors == ""
 
 
+NOTED = "signal.signal(signal.SIGINT, lambda *a: (print('noted'), signal.default_int_handler(*a)))"
+
+# What starts it takes the line for the server's.
+WAITS_IN_SUBINTERPRETER = """
+import os, sys
+if "async_resource_server" not in sys.modules:
+    print("listening on nothing:0", flush=True)
+    os.read(0, 100)
+def app(request):
+    return request
+"""
+
+
+def interrupt_until_it_ends(server):
+    """How often that took. Its handler prints a line each time."""
+    count = 0
+    line = ["noted"]
+    while line == ["noted"]:
+        server.signal(signal.SIGINT)
+        count += 1
+        line = lines(server, 1)
+    assert line == [""]
+    assert server.process.wait(WATCHDOG) == -signal.SIGINT
+    return count
+
+
 @pytest.mark.skipif(VERSION < (3, 12), reason="own_gil needs Python 3.12")
 class TestOwnGil:
     def test_an_error_has_its_name_and_its_traceback_as_text(self, start):
@@ -199,10 +229,33 @@ class TestOwnGil:
         assert report.startswith("ValueError('no') ")
         assert "served.py" in report
 
+    def test_no_name_of_an_error_hides_it(self, start):
+        app = """
+            class Reported(Exception):
+                pass
+            def app(request):
+                raise Reported("no")
+        """
+        server = start(app, "'served:app', policy='own_gil'", HOOK)
+        with server.connect() as client:
+            assert client.ask(b"x") is None
+        assert stop(server)[0][0].startswith("RuntimeError Reported: no ")
+
     def test_what_the_import_raises_serve_raises(self):
         run = run_python("serve('nowhere:app', policy='own_gil')")
         assert run.returncode == 1
         assert run.stderr.splitlines()[-1].startswith("ModuleNotFoundError: No module named 'nowhere'")
+
+    def test_ctrl_c_while_the_app_is_imported_returns_when_it_has_been(self, start):
+        server = start(WAITS_IN_SUBINTERPRETER, "'served:app', policy='own_gil'", NOTED)
+        server.signal(signal.SIGINT)
+        assert lines(server, 1) == ["noted"]
+        give(server, "go on")
+        assert lines(server, 1) == ["returned None"]
+
+    def test_ctrl_c_after_the_second_ends_an_import_that_does_not(self, start):
+        server = start(WAITS_IN_SUBINTERPRETER, "'served:app', policy='own_gil'", NOTED)
+        assert interrupt_until_it_ends(server) >= 3
 
     def test_the_module_of_the_app_may_import_this_one(self, start):
         app = "from async_resource_server import serve\ndef app(request): return serve.__name__.encode()"
@@ -229,18 +282,50 @@ def test_a_request_that_is_under_way_at_ctrl_c_is_answered(start, policy):
     assert lines(server, 1) == ["returned None"]
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_a_second_ctrl_c_interrupts_an_app_that_never_returns(start, policy):
-    before = "signal.signal(signal.SIGINT, lambda *a: (print('noted'), signal.default_int_handler(*a)))"
-    server = start(ENDLESS, arguments_for(policy), before)
+# Asio wakes up every five minutes where no timer does.
+@pytest.mark.parametrize("arguments, least, most", [("app", 240, 300), ("app, drain_timeout=100", 40, 100)])
+def test_a_request_that_is_under_way_has_time_without_limit_unless_one_is_given(start, arguments, least, most):
+    server = start(WAIT, arguments)
+    with server.connect() as client, server.connect() as idle:
+        client.send(b"!")
+        assert lines(server, 1) == ["called"]
+        server.signal(signal.SIGINT)
+        assert idle.receive() is None
+        assert least <= longest_timer(server) <= most
+        give(server, "answer")
+        assert client.receive() == b"answer!"
+
+
+def test_what_takes_longer_than_drain_timeout_is_interrupted(start):
+    server = start(ENDLESS, "app, drain_timeout=1e-3")
     with server.connect() as client:
         client.send(b"x")
         assert lines(server, 1) == ["called"]
+        assert stop(server)[0] == ["returned None"]
+        assert client.receive() is None
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_second_ctrl_c_interrupts_an_app_that_never_returns(start, policy):
+    server = start(ENDLESS, arguments_for(policy), NOTED)
+    with server.connect() as client, server.connect() as idle:
+        client.send(b"x")
+        assert lines(server, 1) == ["called"]
         server.signal(signal.SIGINT)
-        assert lines(server, 1) == ["noted"]
+        assert idle.receive() is None  # sent while Python still calls the handler, the second would be one with the first
         server.signal(signal.SIGINT)
-        assert lines(server, 2) == ["noted", "returned None"]
+        assert lines(server, 3) == ["noted", "noted", "returned None"]
     assert server.process.wait(WATCHDOG) == 0
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_ctrl_c_after_the_second_ends_a_process_whose_app_is_inside_c_code(start, policy):
+    app = "import time\ndef app(request):\n    print('called')\n    time.sleep(3600)"
+    server = start(app, arguments_for(policy), NOTED)
+    with server.connect() as client:
+        client.send(b"x")
+        assert lines(server, 1) == ["called"]
+        assert interrupt_until_it_ends(server) >= 3
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -302,6 +387,10 @@ threading.Thread(target=run).start()
     ("serve(len, policy='none')", "ValueError: policy must be 'per_batch', 'held', 'own_gil' or 'free_threaded'"),
     ("serve(len, policy='own_gil')", "TypeError: with policy 'own_gil' app must be a str, 'module:attribute'"),
     ("serve('module:app')", "TypeError: app must be callable"),
+    ("serve(len, drain_timeout=0)", "ValueError: drain_timeout must be None or a positive number of seconds"),
+    ("serve(len, drain_timeout=float('nan'))", "ValueError: drain_timeout must be None or a positive number"),
+    ("serve(len, drain_timeout='5')", "TypeError: "),
+    ("serve(len, '::1', 0, 1, 'held', None, 'thread', 5)", "TypeError: "),
     ("serve(len, logger=print)", "TypeError: logger must have a method exception()"),
 ])
 def test_what_makes_no_sense_raises(call, expected):
@@ -330,12 +419,12 @@ def test_help_reads_well_and_the_stub_says_the_same():
     assert run.returncode == 0
     names, signature, text = run.stdout.split("\n", 2)
     assert signature == ("serve(app, host='127.0.0.1', port=8888, threads=1, policy='per_batch', logger=None, "
-                         "home='thread')")
+                         "home='thread', *, drain_timeout=None)")
     assert text.startswith("Answer each frame that arrives with what app(request) returns.\n\n")
     with open(STUB, encoding="utf-8") as file:
         stub = ast.parse(file.read())
     overloads = [node for node in stub.body if isinstance(node, ast.FunctionDef)]
-    assert len(overloads) == 3
+    assert len(overloads) == 5
     for each in overloads:
         assert [argument.arg for argument in each.args.args + each.args.kwonlyargs] == names.split()
 
@@ -344,12 +433,34 @@ def test_the_stub_lies_beside_the_module():
     assert os.path.exists(os.path.join(program("3_python"), "async_resource_server.pyi"))
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("mypy"), reason="without mypy")
+def mypy(directory, *arguments, **environment):
+    return subprocess.run([sys.executable, "-m", *arguments], cwd=directory, capture_output=True, text=True,
+                          timeout=WATCHDOG, env={**os.environ, "MYPYPATH": os.path.dirname(STUB), **environment})
+
+
+with_mypy = pytest.mark.skipif(not importlib.util.find_spec("mypy"), reason="without mypy")
+
+
+@with_mypy
+@pytest.mark.skipif(VERSION != sys.version_info[:2] or bool(os.environ.get("PRELOAD")),
+                    reason="the Python that has mypy cannot import the module")
+def test_the_stub_has_what_the_module_has(tmp_path):
+    run = mypy(tmp_path, "mypy.stubtest", "async_resource_server", **python_environment())
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@with_mypy
 @pytest.mark.parametrize("call, right", [
     ("serve(function, '::1', 0, 2, 'held')", True),
     ("serve(coroutine, logger=logging.getLogger())", True),
     ("serve('module:app', policy='own_gil')", True),
     ("serve(function, threads=1, home='io')", True),
+    ("serve('module:app', '::1', 0, 2, 'own_gil', None, 'thread')", True),
+    ("serve(function, '::1', 0, 1, 'per_batch', None, 'io', drain_timeout=2)", True),
+    ("serve(coroutine, drain_timeout=0.5)", True),
+    ("serve(function, '::1', 0, 2, 'per_batch', None, 'io')", False),
+    ("serve(function, '::1', 0, 2, 'own_gil')", False),
+    ("serve(function, '::1', 0, 1, 'per_batch', None, 'thread', 2)", False),
     ("serve(function, policy='held', home='io')", False),
     ("serve('module:app')", False),
     ("serve(coroutine, policy='own_gil')", False),
@@ -360,7 +471,5 @@ def test_mypy_knows_right_from_wrong(tmp_path, call, right):
         "import logging\nfrom async_resource_server import serve\n"
         "def function(request: bytes) -> bytearray: return bytearray(request)\n"
         f"async def coroutine(request: bytes) -> bytes: return request\n{call}\n")
-    run = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "program.py"],
-                         cwd=tmp_path, capture_output=True, text=True, timeout=WATCHDOG,
-                         env={**os.environ, "MYPYPATH": os.path.dirname(STUB)})
+    run = mypy(tmp_path, "mypy", "--strict", "--cache-dir", str(tmp_path), "program.py")
     assert (run.returncode == 0) == right, run.stdout + run.stderr

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from extension import lines, pytestmark, run_python, start, stop  # noqa: F401
+from extension import HOOK, lines, pytestmark, run_python, start, stop  # noqa: F401
 from harness import WATCHDOG
 
 
@@ -62,6 +62,90 @@ def test_ctrl_c_while_an_error_is_reported_returns(start):
         client.send(b"?")
         assert lines(server, 1) == ["reporting"]
         assert stop(server) == (["returned None"], "")
+
+
+SPINS = """
+def spin(text):
+    print(text)
+    while True:
+        pass
+"""
+
+
+def test_ctrl_c_while_a_logger_is_told_of_a_reply_that_is_none_returns(start):
+    before = SPINS + """
+class Logger:
+    def exception(self, *_, **__):
+        spin("telling")
+"""
+    server = start("def app(request): return 'text'", AT_IO + ", logger=Logger()", before)
+    with server.connect() as client:
+        client.send(b"?")
+        assert lines(server, 1) == ["telling"]
+        assert stop(server) == (["returned None"], "")
+
+
+def test_ctrl_c_in_what_forgives_all_that_is_raised_returns(start):
+    app = SPINS + """
+class Slow(Exception):
+    told = False
+    def __str__(self):
+        if not Slow.told:
+            Slow.told = True
+            spin("telling")
+        return "slow"
+def app(request):
+    raise Slow
+"""
+    server = start(app, AT_IO)
+    with server.connect() as client:
+        client.send(b"?")
+        assert lines(server, 1) == ["telling"]
+        assert stop(server)[0] == ["returned None"]
+
+
+def test_an_error_after_one_ctrl_c_drops_nobody(start):
+    app = SPINS + """
+def app(request):
+    if request == b"spin":
+        spin("called")
+    return {b"good": b"answer"}[request]
+"""
+    server = start(app, AT_IO, before=HOOK)
+    with server.connect() as spins, server.connect() as fails, server.connect() as other:
+        assert fails.ask(b"good") == other.ask(b"good") == b"answer"
+        spins.send(b"spin")
+        assert lines(server, 1) == ["called"]
+        fails.send(b"bad")
+        other.send_all([b"good"] * 5000)
+        server.signal(signal.SIGINT)
+        assert [other.receive() for _ in range(5000)] == [b"answer"] * 5000
+        assert fails.receive() is None
+    assert lines(server, 2) == ["KeyError b'bad' True ['app']", "returned None"]
+
+
+def test_handlers_are_as_before_when_it_has_returned(start):
+    before = """
+        def handler(*_): pass
+        signal.signal(signal.SIGUSR1, handler)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    """
+    after = """
+        print(signal.getsignal(signal.SIGINT) is signal.default_int_handler,
+              signal.getsignal(signal.SIGUSR1) is handler, signal.getsignal(signal.SIGUSR2) is signal.SIG_IGN,
+              signal.getsignal(signal.SIGTERM) is set_by_app)
+    """
+    app = """
+        import signal
+        def set_by_app(*_): pass
+        def app(request):
+            signal.signal(signal.SIGTERM, set_by_app)
+            return request
+    """
+    server = start(app, AT_IO, before + "    signal.signal(signal.SIGTERM, handler)\n", after)
+    with server.connect() as client:
+        assert client.ask(b"set it") == b"set it"
+    assert stop(server)[0] == ["returned None", "True True True True"]
 
 
 def test_what_a_signal_handler_raises_in_the_app_is_raised_by_serve(start):
