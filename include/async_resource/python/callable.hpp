@@ -308,18 +308,23 @@ class callable {
   }
 
   detail::object call(const detail::object& argument) {
-    const detail::running_call::scope now(running_, python_, cancelled_.get());
-#if PY_VERSION_HEX >= 0x03090000
-    PyObject* const result = PyObject_CallOneArg(function_.get(), argument.get());
-#else
-    PyObject* const result = PyObject_CallFunctionObjArgs(function_.get(), argument.get(), nullptr);
-#endif
+    PyObject* const result = call_interruptibly(argument);
     if (python_->forked()) detail::end_child();
     if (!result && PyErr_ExceptionMatches(cancelled_.get())) {
       PyErr_Clear();
       throw std::system_error(asio::error::operation_aborted);
     }
     return detail::checked(result);
+  }
+
+  // No longer than the call itself: what looks at an exception runs Python code, too.
+  PyObject* call_interruptibly(const detail::object& argument) {
+    const detail::running_call::scope now(running_, python_, cancelled_.get());
+#if PY_VERSION_HEX >= 0x03090000
+    return PyObject_CallOneArg(function_.get(), argument.get());
+#else
+    return PyObject_CallFunctionObjArgs(function_.get(), argument.get(), nullptr);
+#endif
   }
 
 #if PY_VERSION_HEX >= 0x030C0000
