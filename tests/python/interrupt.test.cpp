@@ -175,3 +175,30 @@ def run(request):
     CHECK(ask(app) == "idle");
   }
 }
+
+TEST_CASE("an interrupt that comes while its call ends hits nothing behind that", "[python][interrupt]") {
+  environment world(R"(
+import os
+class Slow(Exception):
+    def __str__(self):
+        for i in range(10000):
+            pass
+        return 'whole'
+def run(request):
+    os.write(int(request), b'.')
+    raise Slow
+)");
+  for (const auto policy : policies()) {
+    asio::thread_pool home(1);
+    const asyncres::python_app app(home, world.python(), "app:run", {.gil = policy});
+    event ends;
+    const auto request = std::to_string(ends.write_end());
+    for (int i = 0; i != 500; ++i) {
+      cancellable call(app, request);
+      ends.wait();
+      call.cancel();
+      const auto result = call.result();
+      CHECK((result == "aborted" || result == "whole"));
+    }
+  }
+}

@@ -212,7 +212,7 @@ class callable {
     const bool stayed(stay_);
     stay_.end();
     detail::thread_states::here().let_go(*python_);
-    running_.finish(python_);
+    running_.finish();
     if (stayed) take_gil();
   }
 
