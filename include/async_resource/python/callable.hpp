@@ -12,6 +12,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -236,8 +237,14 @@ class callable {
     function_ = {python_, std::move(function)};
   }
 
-  detail::object import() const try { return target_->load(); } catch (const error& e) {
-    if (options_.gil != gil_policy::own_gil || e.type() != "ImportError") throw;
+  // In CPython's words, which have no type of their own.
+  static bool refuses_subinterpreters(const error& e) {
+    return e.type() == "ImportError" &&
+           std::string_view(e.what()).ends_with("does not support loading in subinterpreters");
+  }
+
+  detail::object import() const try { return target_->load(*python_); } catch (const error& e) {
+    if (options_.gil != gil_policy::own_gil || !refuses_subinterpreters(e)) throw;
     throw error(e.type(),
                 std::string(e.what()) +
                     " (gil_policy::own_gil runs every callable in a sub-interpreter: a "
@@ -308,8 +315,7 @@ class callable {
   }
 
   detail::object call(const detail::object& argument) {
-    PyObject* const result = call_interruptibly(argument);
-    if (python_->forked()) detail::end_child();
+    PyObject* const result = detail::in_parent(*python_, call_interruptibly(argument));
     if (!result && PyErr_ExceptionMatches(cancelled_.get())) {
       PyErr_Clear();
       throw std::system_error(asio::error::operation_aborted);
