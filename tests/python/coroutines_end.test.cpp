@@ -4,6 +4,8 @@
 
 #include "coroutines.hpp"
 
+#include <sys/resource.h>
+
 #include <asio/bind_executor.hpp>
 #include <asio/io_context.hpp>
 #include <asio/thread_pool.hpp>
@@ -155,4 +157,33 @@ TEMPLATE_TEST_CASE("a handler whose context goes first is destroyed, and the tas
   CHECK(handler.expired());
   wait(app.resource().async_close(asio::use_future));
   ended.wait();
+}
+
+TEST_CASE("a step that fails fails what awaits, and their tasks end", "[python][coroutines][end]") {
+  environment world(R"(
+import asyncio, os, resource
+async def run(request):
+    if not request: return b'again'
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    try:
+        await asyncio.Event().wait()
+    finally:
+        os.write(int(request), b'.')
+        await asyncio.Event().wait()
+)");
+  asio::io_context home;
+  const asyncres::python_app app(home, world.python(), "app:run");
+  event ended;
+  const auto request = std::to_string(ended.write_end());
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  auto failed = begin(app, request);
+  home.run();
+  setrlimit(RLIMIT_NOFILE, &before);
+  CHECK(wait(std::move(failed)) == "event loop: Too many open files");
+  ended.wait();
+  auto next = begin(app, "");
+  home.restart();
+  home.run();
+  CHECK(wait(std::move(next)) == "again");
 }

@@ -139,3 +139,49 @@ TEST_CASE("in a child that C++ forks the interpreter is gone, and its end waits 
     CHECK(status == 0);
   }
 }
+
+TEST_CASE("a child that a task forks takes nothing that the loop of its parent waits for", "[python][fork]") {
+  environment world(R"(
+import asyncio, os, signal
+readable, write = os.pipe()
+log, tell = os.pipe()
+async def run(request):
+    parent = os.getpid()
+    loop = asyncio.get_running_loop()
+    told = loop.create_future()
+    def tells():
+        os.write(tell, b'parent ' if os.getpid() == parent else b'child ')
+        loop.remove_reader(readable)
+        told.set_result(None)
+    loop.add_reader(readable, tells)
+    os.write(write, b'.')
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        await told
+    status = os.waitpid(child, 0)[1]
+    await told
+    return os.read(log, 100) + b'%d' % status
+)");
+  for (const auto policy : forking_policies()) {
+    asio::thread_pool home(1);
+    const asyncres::python_app app(home, world.python(), "app:run", {.gil = policy});
+    CHECK(ask(app) == "parent 0");
+  }
+}
+
+TEST_CASE("a child that a module forks when it is imported ends as the import does", "[python][fork]") {
+  environment world("");
+  const auto status_of = [&](const std::string& module, const std::string& end) {
+    world.folder().add(module, "import os, signal, sys\nchild = os.fork()\nif child == 0:\n    signal.alarm(60)\n    " +
+                                   end +
+                                   "\nstatus = child and os.waitpid(child, 0)[1]\n"
+                                   "def run(request): return b'%d' % status\n");
+    asio::thread_pool home(1);
+    const asyncres::python_app app(home, world.python(), module + ":run");
+    return ask(app) + ' ';
+  };
+  CHECK(status_of("succeeds", "pass") == exit_status(0));
+  CHECK(status_of("exits", "sys.exit(7)") == exit_status(7));
+  CHECK(status_of("fails", "sys.stderr = None; raise KeyError") == exit_status(1));
+}

@@ -144,3 +144,61 @@ TEST_CASE("a call that is cancelled while its module is imported is not made", "
   CHECK(call.result() == "aborted");
   CHECK(to_string(get(std::move(next))) == "idle");
 }
+
+TEST_CASE("a call that has raised is not interrupted while its error is made: that arrives, whole",
+          "[python][interrupt]") {
+  environment world(R"(
+import os
+class Slow(Exception):
+    def __str__(self):
+        if self.args:
+            pause, signalled = map(int, self.args[0].split())
+            self.args = ()
+            os.write(signalled, b'.')
+            os.read(pause, 1)
+        return 'whole'
+def run(request):
+    if request:
+        raise Slow(request)
+    return b'idle'
+)");
+  for (const auto policy : policies()) {
+    asio::thread_pool home(1);
+    const asyncres::python_app app(home, world.python(), "app:run", {.gil = policy});
+    event paused, signalled;
+    const auto request = descriptors(paused, signalled);
+    cancellable call(app, request);
+    signalled.wait();
+    call.cancel();
+    paused.set();
+    CHECK(call.result() == "whole");
+    CHECK(ask(app) == "idle");
+  }
+}
+
+TEST_CASE("an interrupt that comes while its call ends hits nothing behind that", "[python][interrupt]") {
+  environment world(R"(
+import os
+class Slow(Exception):
+    def __str__(self):
+        for i in range(10000):
+            pass
+        return 'whole'
+def run(request):
+    os.write(int(request), b'.')
+    raise Slow
+)");
+  for (const auto policy : policies()) {
+    asio::thread_pool home(1);
+    const asyncres::python_app app(home, world.python(), "app:run", {.gil = policy});
+    event ends;
+    const auto request = std::to_string(ends.write_end());
+    for (int i = 0; i != 500; ++i) {
+      cancellable call(app, request);
+      ends.wait();
+      call.cancel();
+      const auto result = call.result();
+      CHECK((result == "aborted" || result == "whole"));
+    }
+  }
+}

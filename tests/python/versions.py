@@ -3,7 +3,7 @@
 # Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 # https://www.boost.org/LICENSE_1_0.txt)
 
-"""The tests of async_resource::python with every CPython at hand.
+"""The tests of async_resource::python, and of the extension module, with every CPython at hand.
 
     tests/python/versions.py                            those of pyenv, the system's, and a free-threaded one
     tests/python/versions.py 3.8 3.13                   some
@@ -146,7 +146,22 @@ def make_chroot(suite, folder):
     output_of(*apt, "update", log=log)
     names = output_of("chroot", folder, "apt-cache", "pkgnames", "python3.").split()
     headers = [name for name in names if re.fullmatch(r"python3\.\d+-dev", name)]
-    output_of(*apt, "install", "--yes", "--no-install-recommends", *headers, log=log)
+    output_of(*apt, "install", "--yes", "--no-install-recommends", "python3-pytest", *headers, log=log)
+
+
+def copy_sources(copy):
+    """What git has listed here, and nothing else but what is built there. What has not changed keeps its time."""
+    listed = output_of("git", "ls-files", "-z").split("\0")[:-1]
+    listed = {name for name in listed if os.path.exists(os.path.join(ROOT, name))}
+    for folder, folders, files in os.walk(copy):
+        if folder == copy and "build" in folders:
+            folders.remove("build")
+        for path in (os.path.join(folder, file) for file in files):
+            if os.path.relpath(path, copy) not in listed:
+                os.remove(path)
+    for name in listed:
+        os.makedirs(os.path.dirname(os.path.join(copy, name)), exist_ok=True)
+        shutil.copy2(os.path.join(ROOT, name), os.path.join(copy, name))
 
 
 def test_in_chroot(suite, arguments):
@@ -154,9 +169,7 @@ def test_in_chroot(suite, arguments):
     folder = os.path.join(ROOT, "build", "python-" + suite)
     copy = os.path.join(folder, "async_resource")
     make_chroot(suite, folder)
-    for name in output_of("git", "ls-files", "-z").split("\0")[:-1]:
-        os.makedirs(os.path.dirname(os.path.join(copy, name)), exist_ok=True)
-        shutil.copy2(os.path.join(ROOT, name), os.path.join(copy, name))
+    copy_sources(copy)
     dependencies = os.path.join(ROOT, "build", "dependencies")
     if os.path.exists(dependencies):
         shutil.copytree(dependencies, os.path.join(copy, "build", "dependencies"), dirs_exist_ok=True)
@@ -183,20 +196,26 @@ def test(version, python, options):
     log = os.path.join(folder, "test.log")
     open(log, "w").close()
     output_of("cmake", "--preset", options.preset, "-B", folder, f"-DPython3_EXECUTABLE={python}",
-              f"-DASYNC_RESOURCE_TEST_FILES={options.files}", "-DASYNC_RESOURCE_BUILD_EXAMPLES=OFF",
+              f"-DASYNC_RESOURCE_TEST_FILES={options.files}", "-DASYNC_RESOURCE_BUILD_EXAMPLES=ON",
               "-DCMAKE_VERIFY_INTERFACE_HEADER_SETS=OFF", log=log)
-    target = "async_resource_python_tests"
-    output_of("cmake", "--build", folder, f"-j{os.cpu_count()}", "--target", target, log=log)
+    target, extension_module = "async_resource_python_tests", "async_resource.python.extension_module"
+    output_of("cmake", "--build", folder, f"-j{os.cpu_count()}", "--target", target, "async_resource_example_module",
+              log=log)
     # A process for each case: some of CPython's own modules do not come back when an interpreter does.
     told = output_of("ctest", "--test-dir", folder, "-L", target, "--no-tests=error", "--output-on-failure",
                      f"-j{os.cpu_count()}", log=log)
-    return re.search(r"^.*tests passed.*$", told, re.M).group()
+    passed = re.search(r"^.*tests passed.*$", told, re.M).group()
+    told = output_of("ctest", "--test-dir", folder, "-R", f"^{extension_module}$", "--no-tests=error", "--verbose",
+                     log=log)
+    module = re.findall(r"(\d+ passed.*?|skipped: .*?)(?: in [\d.]+s.*)?$", told, re.M)[-1]
+    return f"{passed}; extension module: {module}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("versions", nargs="*", metavar="VERSION", help="3.12, say; with a t: free-threaded")
-    parser.add_argument("--python", action="append", default=[], metavar="PATH", help="one more Python")
+    parser.add_argument("--python", action="append", default=[], metavar="PATH",
+                        help="one more Python; with --suite one of the chroot")
     parser.add_argument("--files", default=".*", metavar="REGEX", help="test files, by name")
     parser.add_argument("--preset", default="dev", help="dev, clang, asan-ubsan or tsan (dev)")
     parser.add_argument("--suite", metavar="SUITE", help="a Debian suite, sid say: test its Pythons, in a chroot")
@@ -204,7 +223,8 @@ def main():
     options = parser.parse_args()
     try:
         if options.suite:
-            there = [*options.versions, "--files", options.files, "--preset", options.preset]
+            there = [*options.versions, *(f"--python={path}" for path in options.python), "--files", options.files,
+                     "--preset", options.preset]
             sys.exit(test_in_chroot(options.suite, there))
         if not options.versions and not options.no_free_threaded and not os.path.exists(FREE_THREADED + "/bin/python3"):
             print("building a free-threaded CPython", flush=True)

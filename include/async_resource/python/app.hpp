@@ -156,7 +156,8 @@ class python_app {
    * the coroutine's result came too late for the resource's closing, which cancels it.
    *
    * @par Object Lifetimes
-   * The handle may be dropped at once; what `request` refers to stays valid until completion.
+   * The handle may be dropped at once; what `request` refers to stays valid until completion. A callable that returns
+   * what can be changed, such as a `bytearray`, leaves it as it is until the reply is dropped.
    *
    * @par Thread Safety
    * May be called concurrently on one handle.

@@ -12,6 +12,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -212,7 +213,7 @@ class callable {
     const bool stayed(stay_);
     stay_.end();
     detail::thread_states::here().let_go(*python_);
-    running_.finish(python_);
+    running_.finish();
     if (stayed) take_gil();
   }
 
@@ -236,8 +237,14 @@ class callable {
     function_ = {python_, std::move(function)};
   }
 
-  detail::object import() const try { return target_->load(); } catch (const error& e) {
-    if (options_.gil != gil_policy::own_gil || e.type() != "ImportError") throw;
+  // In CPython's words, which have no type of their own.
+  static bool refuses_subinterpreters(const error& e) {
+    return e.type() == "ImportError" &&
+           std::string_view(e.what()).ends_with("does not support loading in subinterpreters");
+  }
+
+  detail::object import() const try { return target_->load(*python_); } catch (const error& e) {
+    if (options_.gil != gil_policy::own_gil || !refuses_subinterpreters(e)) throw;
     throw error(e.type(),
                 std::string(e.what()) +
                     " (gil_policy::own_gil runs every callable in a sub-interpreter: a "
@@ -308,18 +315,22 @@ class callable {
   }
 
   detail::object call(const detail::object& argument) {
-    const detail::running_call::scope now(running_, python_, cancelled_.get());
-#if PY_VERSION_HEX >= 0x03090000
-    PyObject* const result = PyObject_CallOneArg(function_.get(), argument.get());
-#else
-    PyObject* const result = PyObject_CallFunctionObjArgs(function_.get(), argument.get(), nullptr);
-#endif
-    if (python_->forked()) detail::end_child();
+    PyObject* const result = detail::in_parent(*python_, call_interruptibly(argument));
     if (!result && PyErr_ExceptionMatches(cancelled_.get())) {
       PyErr_Clear();
       throw std::system_error(asio::error::operation_aborted);
     }
     return detail::checked(result);
+  }
+
+  // No longer than the call itself: what looks at an exception runs Python code, too.
+  PyObject* call_interruptibly(const detail::object& argument) {
+    const detail::running_call::scope now(running_, python_, cancelled_.get());
+#if PY_VERSION_HEX >= 0x03090000
+    return PyObject_CallOneArg(function_.get(), argument.get());
+#else
+    return PyObject_CallFunctionObjArgs(function_.get(), argument.get(), nullptr);
+#endif
   }
 
 #if PY_VERSION_HEX >= 0x030C0000

@@ -20,9 +20,12 @@ namespace python {
 
 /// What a Python callable returned: bytes, read where Python has them.
 /**
- * Reading needs no GIL: Python never changes or moves the bytes as long as this keeps their object. Dropped by any
- * thread, the object is released at home, which is where the GIL is taken. With home gone, it is released where the
- * reply is dropped; with the interpreter gone, it is left alone. The bytes stay readable in each case.
+ * Reading needs no GIL: the bytes do not move as long as this keeps their object. What was returned as `bytes` does not
+ * change either; a `bytearray`, or what else can be changed, Python code must leave as it is until this is dropped.
+ *
+ * Dropped by any thread, the object is released at home, which is where the GIL is taken. With home gone, it is
+ * released where the reply is dropped; with the interpreter gone, it is left alone. The bytes stay readable in each
+ * case.
  *
  * @par Thread Safety  As that of `std::unique_ptr`.
  */

@@ -12,6 +12,7 @@
 #include <async_resource/python/detail/attribute.hpp>
 #include <async_resource/python/detail/exception.hpp>
 #include <async_resource/python/detail/object.hpp>
+#include <async_resource/python/detail/shared_interpreter.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -56,6 +57,12 @@ for step in threading._shutdown, atexit._run_exitfuncs, flush:
   if (const object names(PyDict_New()); names)
     object(PyRun_String(end_child_source, Py_file_input, names.get(), names.get()));
   _exit(status);
+}
+
+// What a call of Python's API came to, null or not. A child that Python code has forked there does not come back.
+inline PyObject* in_parent(const shared_interpreter& python, PyObject* result) noexcept {
+  if (python.forked()) end_child();
+  return result;
 }
 
 }  // namespace python::detail

@@ -26,6 +26,16 @@ import os
 import selectors
 import sys
 
+forks = 0  # that lead to this process
+
+
+def count_fork():
+    global forks
+    forks += 1
+
+
+os.register_at_fork(after_in_child=count_fork)
+
 if sys.version_info < (3, 12):
     # CPython caches the thread's running loop, and would take that of an interpreter that has been finalised for it.
     asyncio._set_running_loop(None)
@@ -38,9 +48,16 @@ class Selector(selectors.DefaultSelector):
     passes = 0
     wait = 0
 
+    def __init__(self):
+        super().__init__()
+        self.forks = forks
+
     def select(self, timeout=None):
         if self.stop is None:
             return super().select(timeout)
+        if self.forks != forks:  # What it would look at is the parent's, too.
+            self.stop()
+            return []
         ready = super().select(0)
         self.passes -= 1
         if timeout != 0 and not ready:
@@ -104,7 +121,8 @@ class Loop:
         try:
             self.loop.run_forever()
         except (SystemExit, KeyboardInterrupt):  # Its task has it, too.
-            pass
+            if self.selector.forks != forks:  # It ends with that: in the next pass.
+                self.loop.run_forever()
         return self.selector.wait
 
     def close(self, grace):

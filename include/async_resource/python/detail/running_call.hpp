@@ -8,8 +8,10 @@
 #include <async_resource/python/detail/python.hpp>
 
 #include <atomic>
+#include <mutex>
 #include <semaphore>
 #include <system_error>
+#include <utility>
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/python/detail/gil.hpp>
@@ -18,6 +20,16 @@
 namespace asyncres {
 inline namespace v0 {
 namespace python::detail {
+
+// For what the GIL guards. Never held while waiting for anything of Python's.
+#ifdef Py_GIL_DISABLED
+using gil_mutex = std::mutex;
+#else
+struct gil_mutex {
+  void lock() const noexcept {}
+  void unlock() const noexcept {}
+};
+#endif
 
 // The call that runs, as whoever interrupts it sees it. Home sees to it that there is one interrupt a function at most,
 // and finishes it before the next one: see interrupt() and finish_interrupt() in promise 6.
@@ -51,10 +63,9 @@ class running_call {
    private:
     // What has been set and not raised is for no other code of the function.
     void end() noexcept {
+      const std::lock_guard alone(call_.mutex_);
       call_.python_.store(nullptr, std::memory_order_relaxed);
-      if (!call_.set_.load(std::memory_order_relaxed)) return;
-      call_.set_.store(false, std::memory_order_relaxed);
-      PyThreadState_SetAsyncExc(call_.thread_, nullptr);
+      if (std::exchange(call_.set_, false)) PyThreadState_SetAsyncExc(call_.thread_, nullptr);
     }
 
     running_call& call_;
@@ -65,20 +76,19 @@ class running_call {
     asked_.store(true, std::memory_order_seq_cst);
     if (const auto* const python = python_.load(std::memory_order_seq_cst)) {
       const gil lock(*python);
-      if (lock && python_.load(std::memory_order_relaxed)) {
-        set_.store(true, std::memory_order_relaxed);
+      const std::lock_guard alone(mutex_);
+      if (lock && python_.load(std::memory_order_acquire)) {
+        set_ = true;
         PyThreadState_SetAsyncExc(thread_, exception_);
       }
     }
     interrupted_.release();
   }
 
-  // At home, without the GIL. Where there is none, what was set after the call had looked is taken back here.
-  void finish(const interpreter_pointer& python) noexcept {
+  // At home, without the GIL, for which the interrupt may wait.
+  void finish() noexcept {
     interrupted_.acquire();
     asked_.store(false, std::memory_order_relaxed);
-    const gil lock(python);
-    if (lock) PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), nullptr);
   }
 
  private:
@@ -88,7 +98,8 @@ class running_call {
   std::atomic<const interpreter_pointer*> python_ = nullptr;
   unsigned long thread_ = 0;
   PyObject* exception_ = nullptr;
-  std::atomic<bool> set_ = false;  // under the GIL, where there is one
+  gil_mutex mutex_;   // From looking for a call to setting, and around a call's end: none is set behind that.
+  bool set_ = false;  // under that, and the GIL
   std::binary_semaphore interrupted_{0};
 };
 

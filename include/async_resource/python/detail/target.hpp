@@ -12,8 +12,10 @@
 #include <string_view>
 #include <utility>
 
+#include <async_resource/python/detail/end_child.hpp>
 #include <async_resource/python/detail/exception.hpp>
 #include <async_resource/python/detail/object.hpp>
+#include <async_resource/python/detail/shared_interpreter.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -31,13 +33,13 @@ class target {
       throw std::invalid_argument("not of the form \"module:attribute\": \"" + text_ + '"');
   }
 
-  // Imports the module and looks the attribute up. The GIL is held.
-  object load() const {
+  // Imports the module and looks the attribute up. The GIL of `python` is held.
+  object load(const shared_interpreter& python) const {
     const std::string_view text = text_;
-    object found = checked(PyImport_Import(to_str(text.substr(0, colon_)).get()));
+    object found = checked(in_parent(python, PyImport_Import(to_str(text.substr(0, colon_)).get())));
     for (auto rest = text.substr(colon_ + 1);;) {
       const auto dot = rest.find('.');
-      found = checked(PyObject_GetAttr(found.get(), to_str(rest.substr(0, dot)).get()));
+      found = checked(in_parent(python, PyObject_GetAttr(found.get(), to_str(rest.substr(0, dot)).get())));
       if (dot == std::string_view::npos) return found;
       rest.remove_prefix(dot + 1);
     }

@@ -202,8 +202,7 @@ class task_runner : public task_canceller,
   }
 
   reply reply_of(const held& task) {
-    object result(call_method(task.get(), "result"));
-    if (python_->forked()) end_child();
+    object result(in_parent(*python_, call_method(task.get(), "result")));
     if (!result && is_cancelled(task)) throw std::system_error(asio::error::operation_aborted);
     if (!result) throw take_error();
     if (ending_) std::rethrow_exception(ending_);
@@ -288,19 +287,15 @@ class task_runner : public task_canceller,
     cancel_asked();
     try {
       const auto after = loop_->step();
-      if (python_->forked()) end_in_child();
+      if (python_->forked()) end_child();
       if (after == std::chrono::nanoseconds::zero()) return wake();
       alarm_.arm(shared_from_this(), loop_->descriptor(), after);
     } catch (...) {
-      for (const auto& request : complete_all(std::current_exception())) cancel_task(*request);
+      if (python_->forked()) end_child();
+      const auto left = complete_all(std::current_exception());
+      for (const auto& request : left) cancel_task(*request);
+      if (!left.empty()) wake();  // For them to end. Should that fail, too, nothing is left.
     }
-  }
-
-  // A task has forked. One that raised SystemExit is looked at by the next step; one that awaits will not be waited
-  // for.
-  [[noreturn]] void end_in_child() {
-    loop_->step();
-    end_child();
   }
 
   // An owner, unless the callable or home goes.
