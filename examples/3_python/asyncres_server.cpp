@@ -125,6 +125,7 @@ void run_on_thread(example::server& server, example::signal_watch& watch, python
 // Home is the I/O thread, which is this one: while the app runs, Python calls signal handlers in it.
 void run_at_io(example::server& server, example::signal_watch& watch, python::callable callable,
                example::released_gil& released, const example::reporter& report) {
+  const python::detail::lent_state state(report.python(), released.state());
   const asyncres::python_app app(server.io_executor(), std::move(callable));
   watch.start([&] {
     const bool raised = released.with_gil(example::run_signal_handlers);

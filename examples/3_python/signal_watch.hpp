@@ -32,6 +32,8 @@ class released_gil {
   released_gil& operator=(const released_gil&) = delete;
   ~released_gil() { PyEval_RestoreThread(state_); }
 
+  PyThreadState* state() const noexcept { return state_; }
+
   /// Call `function` with it after all.
   template <class Function>
   auto with_gil(Function function) {

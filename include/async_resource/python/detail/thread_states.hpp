@@ -7,6 +7,7 @@
 
 #include <async_resource/python/detail/python.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -59,6 +60,15 @@ class thread_states {
     return nullptr;
   }
 
+  // Use this state, which another owns, for that interpreter; null: none yet. What was used before.
+  PyThreadState* exchange(const interpreter_pointer& python, PyThreadState* state) {
+    const auto known = std::find_if(states_.begin(), states_.end(), [&](const auto& e) { return e.python == python; });
+    PyThreadState* const before = known == states_.end() ? nullptr : known->state;
+    if (known != states_.end()) states_.erase(known);
+    if (state) states_.push_back({python, state});
+    return before;
+  }
+
   // This thread, from this interpreter. Since 3.12 CPython, whenever a thread attaches a state, writes into the one it
   // attached before: into freed memory, if another thread has ended that sub-interpreter in between. So the last
   // one to be attached there is deleted at once.
@@ -105,6 +115,21 @@ class thread_states {
   thread_states() = default;
 
   std::vector<entry> states_;
+};
+
+// While it lives, this thread enters that interpreter with the state that it has there anyway, instead of one of its own.
+// In the main thread CPython, from 3.13 on, looks for signals in that one alone. Made and destroyed without the GIL.
+class lent_state {
+ public:
+  lent_state(interpreter_pointer python, PyThreadState* state)
+      : python_(std::move(python)), before_(thread_states::here().exchange(python_, state)) {}
+  lent_state(const lent_state&) = delete;
+  lent_state& operator=(const lent_state&) = delete;
+  ~lent_state() { thread_states::here().exchange(python_, before_); }
+
+ private:
+  const interpreter_pointer python_;
+  PyThreadState* const before_;
 };
 
 }  // namespace python::detail
