@@ -24,6 +24,15 @@ def draining(status, _):
     return status == 404
 
 
+def drain_inside_a_request(test, server, client):
+    """Have the client send the beginning of a request, and the server begin to drain when it has that."""
+    client.socket.sendall(b"\0\5he")
+    with server.connect() as idle:
+        test.assertEqual(idle.ask(b"found"), b"found")
+        server.signal()
+        test.assertIsNone(idle.receive())
+
+
 class Drain(unittest.TestCase):
     def assert_exits(self, server, *ends):
         self.assertEqual(server.wait(), 0)
@@ -121,11 +130,7 @@ class Drain(unittest.TestCase):
 
     def test_without_a_deadline_the_rest_is_waited_for(self):
         with serve("--drain-timeout", "0") as server, server.connect() as client:
-            client.socket.sendall(b"\0\5he")
-            with server.connect() as idle:
-                self.assertEqual(idle.ask(b"found"), b"found")
-                server.signal()
-                self.assertIsNone(idle.receive())
+            drain_inside_a_request(self, server, client)
             client.socket.sendall(b"llo")
             self.assertEqual((client.receive(), client.receive()), (b"hello", None))
             client.socket.close()
@@ -134,11 +139,7 @@ class Drain(unittest.TestCase):
     def test_the_rest_is_dropped_at_a_second_signal(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(number), serve("--drain-timeout", "600") as server, server.connect() as client:
-                client.socket.sendall(b"\0\5he")
-                with server.connect() as idle:
-                    self.assertEqual(idle.ask(b"found"), b"found")
-                    server.signal()
-                    self.assertIsNone(idle.receive())
+                drain_inside_a_request(self, server, client)
                 server.signal(number)
                 self.assertEqual(server.wait(), 0)
                 self.assertIn(BUSY, server.stderr())
@@ -190,11 +191,7 @@ class LameDuck(unittest.TestCase):
 
     def test_while_it_drains_the_health_endpoint_answers(self):
         with serve("--drain-timeout", "600") as server, server.connect() as client:
-            client.socket.sendall(b"\0\5he")
-            with server.connect() as idle:
-                self.assertEqual(idle.ask(b"found"), b"found")
-                server.signal()
-                self.assertIsNone(idle.receive())
+            drain_inside_a_request(self, server, client)
             self.assertEqual(server.health()[0], 404)
             client.socket.sendall(b"llo")
             self.assertEqual((client.receive(), client.receive()), (b"hello", None))
