@@ -8,12 +8,12 @@
 #include <async_resource/python.hpp>
 
 #include <asio/buffer.hpp>
-#include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "../support/in_order.hpp"
 #include "../support/stream.hpp"
 
 namespace example {
@@ -23,42 +23,44 @@ inline std::string text_of(const asyncres::python::error& error) {
   return error.traceback().empty() ? error.type() + ": " + error.what() : error.traceback();
 }
 
+/// Start requests in one trip to Python, and wait for each reply when it is its turn; read on meanwhile.
+template <class Peer, class Resource, class Iterator>
+awaitable<void> answer_in_order(Peer& peer, const Resource& resource, asyncres::python::pending_reply first,
+                                Iterator second, Iterator last) {
+  const auto start = [&](auto begin, auto end, std::vector<asyncres::python::pending_reply>& started) {
+    return resource.async_invoke([&resource, &started, begin, end](asyncres::python::callable& callable) {
+      for (auto next = begin; next != end; ++next) {
+        const auto request = *next;
+        started.push_back(callable.start(asio::buffer(request), resource));
+      }
+    });
+  };
+  co_await in_order<asyncres::python::pending_reply, Peer, decltype(start)>(peer, start)
+      .run(std::move(first), second, last);
+}
+
 /// Serve one connection with a callable, or a pool of them.
 /**
  * Requests that arrive together make one trip to Python and back, more only where their replies are large, and replies
- * are copied from where Python has them to the buffer that is sent; those of coroutines, which await at once, when it is
- * their turn. What arrives meanwhile is read when these have been answered. An error ends the connection; replies to
- * what came before are sent.
+ * are copied from where Python has them to the buffer that is sent. From the first request on whose reply a coroutine
+ * is to give, more is read while coroutines await. An error ends the connection; replies to what came before are sent.
  */
 //! [session]
 template <class Peer, class Resource>
 awaitable<void> answer(Peer& peer, const Resource& resource) {
-  std::vector<asyncres::python::pending_reply> pending;
   for (;;) {
     const auto requests = co_await peer.read();
     for (auto next = requests.begin(); next != requests.end();) {
-      std::exception_ptr failure;
+      asyncres::python::pending_reply later;
       auto call_some = [&](asyncres::python::callable& callable) {
         const auto reply = [&](asio::const_buffer bytes) { peer.reply(bytes); };
-        try {
-          for (; next != requests.end() && !peer.full(); ++next) {
-            const auto request = *next;
-            auto later = pending.empty() ? callable.with_reply(asio::buffer(request), resource, reply)
-                                         : callable.start(asio::buffer(request), resource);
-            if (!pending.empty() || !later.ready()) pending.push_back(std::move(later));
-          }
-        } catch (...) {
-          if (pending.empty()) throw;
-          failure = std::current_exception();
+        while (later.ready() && next != requests.end() && !peer.full()) {
+          const auto request = *next++;
+          later = callable.with_reply(asio::buffer(request), resource, reply);
         }
       };
       co_await resource.async_invoke(std::move(call_some));
-      for (auto& each : pending) {
-        if (peer.full()) co_await peer.flush();
-        peer.reply(co_await std::move(each).async_get());
-      }
-      pending.clear();
-      if (failure) std::rethrow_exception(failure);
+      if (!later.ready()) co_return co_await answer_in_order(peer, resource, std::move(later), next, requests.end());
       if (peer.full()) co_await peer.flush();
     }
   }

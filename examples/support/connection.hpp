@@ -46,6 +46,7 @@ class connection final : public watched {
   connection(roster& all, const options& settings, std::string peer, Args&&... args)
       : all_(all),
         log_(settings.log),
+        in_flight_(settings.in_flight),
         peer_(std::move(peer)),
         stream_(std::forward<Args>(args)...),
         reader_(stream_, {.limit = settings.limit, .max_frames = settings.in_flight}),
@@ -70,12 +71,25 @@ class connection final : public watched {
     // A peer that has its reply only now has not asked again yet. When the others have had their turn, it often has: one
     // read finds more, and fewer find nothing.
     co_await asio::post(stream_.get_executor(), asio::deferred);
-    if (all_.draining && bytes_in_ >= last_byte()) throw std::system_error(asio::error::operation_aborted);
-    enter(between_frames() ? phase::idle : phase::rest_of_frame);
-    const auto [error, requests] = co_await reader_.async_read_frames(asio::as_tuple(asio::deferred));
-    check(error);
-    took(requests.size(), requests.bytes().size());
-    co_return requests;
+    co_return end_read(co_await begin_read());
+  }
+
+  /// The same, and no more: for a session that owes replies, and sends them while this goes on.
+  awaitable<frames> read_on() { co_return end_read(co_await begin_read()); }
+
+  /// Have read_on() throw `operation_aborted`, now and from now on.
+  void stop_reading() noexcept {
+    stopped_ = true;
+    cancel();
+  }
+
+  /// How many requests are read at once, at most.
+  std::size_t in_flight() const noexcept { return in_flight_; }
+
+  /// So many replies are owed now, by a session that reads on: it is not idle, and the app may take any time.
+  void owe(std::size_t replies) noexcept {
+    owed_ = replies;
+    settle();
   }
 
   /// Add a reply, copied, to those that wait. Throws `errc::frame_too_large`.
@@ -87,10 +101,23 @@ class connection final : public watched {
   /// Whether so much waits to be sent that a session should flush before it adds more: large replies to many requests.
   bool full() const noexcept { return writer_.size() >= most_unsent; }
 
-  /// Send the replies that wait now, where a session does not read on.
+  /// Send what the stream takes at once of the replies that wait. Whether that was all.
+  bool send() {
+    if (writer_.size() == 0) return true;
+    if constexpr (asyncres::framing::non_blocking_write_stream<Stream>) {
+      std::error_code error;
+      const std::size_t bytes = writer_.flush_some(error);
+      sent(error, bytes);
+    }
+    return writer_.size() == 0;
+  }
+
+  /// Send the replies that wait, where a session does not call read().
   awaitable<void> flush() {
     enter(phase::peer_to_read);
+    flushing_ = true;
     const auto [error, bytes] = co_await writer_.async_flush(asio::as_tuple(asio::deferred));
+    flushing_ = false;
     sent(error, bytes);
   }
 
@@ -101,7 +128,7 @@ class connection final : public watched {
 
   /// Say that requests have arrived, in so many bytes.
   void took(std::size_t requests, std::size_t bytes) noexcept {
-    enter(phase::serving);
+    settle();
     requests_ += requests;
     bytes_in_ += bytes;
     all_.totals.requests.add(requests);
@@ -110,7 +137,7 @@ class connection final : public watched {
 
   /// Say that so many bytes have been sent.
   void gave(std::size_t bytes) noexcept {
-    enter(phase::serving);
+    settle();
     bytes_out_ += bytes;
     all_.totals.bytes_out.add(bytes);
   }
@@ -157,14 +184,28 @@ class connection final : public watched {
     if (error) throw std::system_error(error);
   }
 
-  // Of the replies that wait, what the stream takes at once. Whether that was all.
-  bool send() {
-    if constexpr (asyncres::framing::non_blocking_write_stream<Stream>) {
-      std::error_code error;
-      const std::size_t bytes = writer_.flush_some(error);
-      sent(error, bytes);
-    }
-    return writer_.size() == 0;
+  auto begin_read() {
+    if (stopped_ || (all_.draining && bytes_in_ >= last_byte()))
+      throw std::system_error(asio::error::operation_aborted);
+    reading_ = true;
+    settle();
+    return reader_.async_read_frames(asio::as_tuple(asio::deferred));
+  }
+
+  frames end_read(std::tuple<std::error_code, frames> result) {
+    const auto& [error, requests] = result;
+    reading_ = false;
+    settle();
+    check(error);
+    took(requests.size(), requests.bytes().size());
+    return requests;
+  }
+
+  // What it waits for, unless that is the peer, to read what is being sent.
+  void settle() noexcept {
+    if (flushing_) return;
+    if (!reading_ || owed_ != 0) return enter(phase::serving);
+    enter(between_frames() ? phase::idle : phase::rest_of_frame);
   }
 
   void sent(std::error_code error, std::size_t bytes) {
@@ -246,6 +287,7 @@ class connection final : public watched {
 
   roster& all_;
   const bool log_;
+  const std::size_t in_flight_;
   const std::string peer_;
   const clock::time_point began_ = clock::now();
   const std::list<watched*>::iterator place_ = all_.connections.insert(all_.connections.end(), this);
@@ -256,6 +298,10 @@ class connection final : public watched {
 
   std::uint64_t requests_ = 0, bytes_in_ = 0, bytes_out_ = 0;
   std::uint64_t last_byte_ = 0;  // 0 until a drain
+  std::size_t owed_ = 0;         // replies, by a session that reads on
+  bool reading_ = false;
+  bool stopped_ = false;
+  bool flushing_ = false;
   std::string end_ = "dropped";
   bool failed_ = false;
   bool open_ = false;  // to replies: from the handshake on, until a write fails or a time-out

@@ -9,8 +9,8 @@
 #include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
 #include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
+#include <asio/experimental/channel.hpp>
 #include <asio/io_context.hpp>
 #include <asio/read_until.hpp>
 #include <asio/socket_base.hpp>
@@ -19,7 +19,9 @@
 #include <asio/write.hpp>
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -60,12 +62,16 @@ inline asio::awaitable<void> check_health(plain_stream socket, std::function<hea
   co_await (answer_http(socket, look) || timer.async_wait(asio::use_awaitable));
 }
 
-/// Answer HTTP requests for as long as the acceptor is open.
+/// Answer HTTP requests for as long as the acceptor is open: so many at once that they leave descriptors to others.
 inline asio::awaitable<void> answer_health(asio::io_context& context, any_acceptor& from, rarely& complaint,
                                            std::function<health()> look) {
+  constexpr std::size_t at_once = 32;
+  using places = asio::experimental::channel<void(std::error_code)>;
+  const auto taken = std::make_shared<places>(context, at_once);
   const auto answer = [&](plain_stream socket) -> asio::awaitable<void> {
-    asio::co_spawn(context, check_health(std::move(socket), look), asio::detached);
-    co_return;
+    co_await taken->async_send(std::error_code(), asio::use_awaitable);
+    const auto leave = [taken](std::exception_ptr) { taken->try_receive([](std::error_code) {}); };
+    asio::co_spawn(context, check_health(std::move(socket), look), leave);
   };
   co_await accept_all(from, context, complaint, answer);
 }

@@ -176,6 +176,7 @@ class server {
   asio::awaitable<void> admit(io_thread& thread, plain_stream socket) {
     if (open_connections() >= settings_.max_connections) co_return refuse(socket);
     ++accepted_;
+    if (!apart_) co_return start_(thread, std::move(socket));
     bool taken = false;
     auto start = [&] {
       taken = true;

@@ -18,6 +18,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <future>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -114,6 +115,25 @@ TEST_CASE("several coroutines start in one function, and are waited for one by o
     CHECK(!reply.ready());
     CHECK(to_string(wait(std::move(reply).async_get(asio::use_future))) == "all");
   }
+}
+
+TEST_CASE("a pending reply tells when its coroutine has ended", "[python][coroutines]") {
+  environment world(coroutine_functions);
+  testing::pool_1 home;
+  const asyncres::python_app app(home.context(), world.python(), "app:meet");
+  std::vector<python::pending_reply> replies;
+  const auto start = [&](python::callable& callable) {
+    replies.push_back(callable.start(asio::buffer("all", 3), app.resource()));
+  };
+  for (int i = 0; i < 99; ++i) app.resource().async_invoke(start, asyncres::block);
+  for (const auto& reply : replies) CHECK(!reply.ended());
+  app.resource().async_invoke(start, asyncres::block);
+  for (auto& reply : replies) {
+    while (!reply.ended()) std::this_thread::yield();
+    CHECK(!reply.ready());
+    CHECK(to_string(wait(std::move(reply).async_get(asio::use_future))) == "all");
+  }
+  CHECK(python::pending_reply().ended());
 }
 
 TEST_CASE("the reply of a callable that is no coroutine is there at once", "[python][coroutines]") {

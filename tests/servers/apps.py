@@ -5,6 +5,7 @@
 """Callables for the servers under test."""
 
 import asyncio
+import collections
 import os
 import time
 
@@ -56,3 +57,40 @@ def patient_or_obey(request):
 async def obey_later(request):
     await asyncio.sleep(0)
     return obey(request)
+
+
+class Meetings:
+    """Requests that wait for one another, on the event loop: "wait NAME" for a "set NAME"."""
+
+    def __init__(self):
+        self.events = collections.defaultdict(asyncio.Event)
+        self.waiting = self.most_waiting = 0
+
+    async def __call__(self, request):
+        verb, _, name = request.decode().partition(" ")
+        if verb == "wait":
+            await self.wait(name)
+        elif verb == "set":
+            self.events[name].set()
+        elif verb == "when":  # "when started NAME", "when cancelled NAME"
+            await self.events[name].wait()
+        elif verb == "most":
+            return b"%d" % self.most_waiting
+        else:
+            return obey(request)
+        return request
+
+    async def wait(self, name):
+        self.waiting += 1
+        self.most_waiting = max(self.most_waiting, self.waiting)
+        self.events["started " + name].set()
+        try:
+            await self.events[name].wait()
+        except asyncio.CancelledError:
+            self.events["cancelled " + name].set()
+            raise
+        finally:
+            self.waiting -= 1
+
+
+meet = Meetings().__call__

@@ -10,17 +10,21 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "../../examples/support/connection.hpp"
+#include "../../examples/support/in_order.hpp"
 #include "../../examples/support/options.hpp"
 #include "../../examples/support/roster.hpp"
 #include "../../examples/support/stream.hpp"
+#include "fuzz/later.hpp"
 #include "fuzz/wire.hpp"
 
 namespace {
@@ -30,16 +34,22 @@ using session = example::awaitable<void>(connection&);
 
 constexpr std::string_view frame("\0\2hi", 4);
 
-// A connection to which a frame comes, without a network, when the test lets it.
+// The replies of a session that reads on.
+std::vector<fuzzing::later> due;
+
+// A connection to which frames come, without a network, when the test lets them.
 class served {
  public:
-  explicit served(session& answer) : session_(answer) {
+  explicit served(session& answer, std::string_view input = frame)
+      : peer_(std::in_place, roster_, settings_, "peer", io_.get_executor(), std::as_bytes(std::span(input))),
+        session_(answer) {
     asio::co_spawn(io_, peer_->run(session_), asio::detached);
     proceed();
   }
 
   ~served() {
     if (peer_) stream().abandon();
+    due.clear();
   }
 
   fuzzing::wire& stream() { return peer_->stream(); }
@@ -64,6 +74,10 @@ class served {
     proceed();
   }
 
+  void let_a_day_pass() {
+    for (int second = 0; second != 24 * 60 * 60; ++second) sweeper_.sweep(std::chrono::seconds(1));
+  }
+
   void let_time_pass() {
     while (!stream().closed()) sweeper_.sweep(std::chrono::hours(1));
   }
@@ -75,14 +89,13 @@ class served {
   }
 
  private:
-  session& session_;
   const example::options settings_;
   asio::io_context clock_;  // never runs
   asio::io_context io_;
   example::roster roster_;
   example::sweeper sweeper_{clock_, roster_, settings_.patience};
-  std::optional<connection> peer_{
-      std::in_place, roster_, settings_, "peer", io_.get_executor(), std::as_bytes(std::span(frame))};
+  std::optional<connection> peer_;
+  session& session_;
 };
 
 example::awaitable<void> reply_and_finish(connection& peer) {
@@ -94,7 +107,143 @@ example::awaitable<void> reply_and_throw(connection& peer) {
   throw std::system_error(std::make_error_code(std::errc::io_error));
 }
 
+// Answers when the test says so, in a session that reads on.
+fuzzing::later begin(connection& peer) {
+  static std::size_t waited_for = 0;
+  return due.emplace_back(peer.stream().get_executor(), waited_for);
+}
+
+void give(std::size_t which) {
+  due[which].give(nullptr, fuzzing::reply{std::byte{'0'} | std::byte(which)});
+}
+
+example::awaitable<void> reply_later(connection& peer) {
+  due.clear();
+  auto start = [&](auto next, auto end, std::vector<fuzzing::later>& started) -> example::awaitable<void> {
+    for (; next != end; ++next) started.push_back(begin(peer));
+    co_return;
+  };
+  const auto requests = co_await peer.read();
+  const auto next = std::next(requests.begin());
+  co_await example::in_order<fuzzing::later, connection, decltype(start)>(peer, start)
+      .run(begin(peer), next, requests.end());
+}
+
+constexpr std::string_view requests("\0\1a\0\1b\0\1c", 9);
+constexpr std::string_view replies("\0\0010\0\0011\0\0012", 9);
+
 }  // namespace
+
+TEST_CASE("requests that come while replies are owed start at once, and replies leave in order",
+          "[examples][connection]") {
+  served it(reply_later, requests);
+  it.stream().accept(SIZE_MAX);
+  it.receive(3);
+  it.receive(6);
+  REQUIRE(due.size() == 3);
+  give(1);
+  it.proceed();
+  CHECK(it.written().empty());
+  give(0);
+  it.proceed();
+  CHECK(it.written() == replies.substr(0, 6));
+  it.receive(0);
+  CHECK_FALSE(it.stream().shut());
+  give(2);
+  it.proceed();
+  CHECK(it.written() == replies);
+  CHECK(it.stream().shut());
+  it.receive(0);
+  CHECK(it.totals().failed.value() == 0);
+}
+
+TEST_CASE("a connection that owes a reply may take any time, though a part of a request came meanwhile",
+          "[examples][connection]") {
+  served it(reply_later, requests);
+  it.stream().accept(SIZE_MAX);
+  it.receive(4);
+  it.let_a_day_pass();
+  CHECK_FALSE(it.stream().closed());
+  give(0);
+  it.proceed();
+  CHECK(it.written() == replies.substr(0, 3));
+  it.let_time_pass();
+  it.proceed();
+  const auto& totals = it.totals();
+  CHECK(totals.timed_out.value() == 1);
+  CHECK(totals.failed.value() == 1);
+}
+
+TEST_CASE("a peer that does not read its replies is given up, though it asks for more meanwhile",
+          "[examples][connection]") {
+  served it(reply_later, requests);
+  it.receive(6);
+  give(0);
+  it.proceed();
+  REQUIRE(it.stream().writing());
+  it.receive(3);
+  REQUIRE(due.size() == 3);
+  it.let_time_pass();
+  it.proceed();
+  const auto& totals = it.totals();
+  CHECK(totals.timed_out.value() == 1);
+  CHECK(totals.failed.value() == 1);
+}
+
+TEST_CASE("a connection that owes a reply may take any time, though nothing can be read any more",
+          "[examples][connection]") {
+  served it(reply_later, requests.substr(0, 4));
+  it.stream().accept(SIZE_MAX);
+  it.receive(4);
+  it.receive(0);
+  CHECK_FALSE(it.stream().reading());
+  it.let_a_day_pass();
+  CHECK_FALSE(it.stream().closed());
+  give(0);
+  it.proceed();
+  CHECK(it.written() == replies.substr(0, 3));
+  CHECK(it.stream().shut());
+  it.receive(0);
+  const auto& totals = it.totals();
+  CHECK(totals.timed_out.value() == 0);
+  CHECK(totals.failed.value() == 1);
+}
+
+TEST_CASE("a reply that cannot be sent ends the reading, and what is due is dropped", "[examples][connection]") {
+  served it(reply_later, requests);
+  it.receive(6);
+  it.stream().fail_write(asio::error::broken_pipe);
+  give(0);
+  it.proceed();
+  REQUIRE(due.size() == 2);
+  CHECK(due[1].dropped());
+  CHECK_FALSE(it.stream().reading());
+  CHECK(it.totals().failed.value() == 1);
+}
+
+TEST_CASE("what a peer waits for is dropped when it resets the connection", "[examples][connection]") {
+  served it(reply_later, requests);
+  it.stream().accept(SIZE_MAX);
+  it.receive(9);
+  give(0);
+  it.proceed();
+  it.stream().fail_read(asio::error::connection_reset);
+  it.proceed();
+  REQUIRE(due.size() == 3);
+  CHECK(due[1].dropped());
+  CHECK(due[2].dropped());
+  CHECK(it.totals().failed.value() == 1);
+}
+
+TEST_CASE("no more is read when as many replies are due as may be in flight, and the requests on top are started",
+          "[examples][connection]") {
+  std::string many;
+  for (int i = 0; i != 100; ++i) many += requests.substr(0, 3);
+  served it(reply_later, many);
+  it.receive(300);
+  CHECK(due.size() == 2 * example::options().in_flight);
+  CHECK_FALSE(it.stream().reading());
+}
 
 TEST_CASE("replies given before a session throws are sent, and the peer is told of the end", "[examples][connection]") {
   served it(reply_and_throw);

@@ -83,6 +83,21 @@ class Tls(unittest.TestCase):
                     for size in (0, 1, 65_535):
                         self.assertEqual(client.ask(bytes(size)), bytes(size))
 
+    def test_requests_and_replies_pass_while_coroutines_await(self):
+        options = ("--app", "apps:meet", "--app-dir", HERE)
+        with self.serve(*options, path=program("3_python/python_server")) as server:
+            with server.connect(self.wrap) as client, server.connect(self.wrap) as other:
+                client.send(b"wait here")
+                self.assertEqual(other.ask(b"when started here"), b"when started here")
+                client.send(b"reply 65535")
+                client.send(b"raise this")
+                self.assertEqual(other.ask(b"set here"), b"set here")
+                self.assertEqual(client.receive(), b"wait here")
+                self.assertEqual(client.receive(), bytes(65_535))
+                self.assertEqual(client.socket.recv(1), b"")
+            self.assertEqual(server.stop(), 0)
+            self.assertEqual(["ValueError: this" in end for end in server.ends()], [True, False])
+
     def test_a_drain_ends_with_a_close_notify(self):
         with self.serve() as server:
             with server.connect(self.wrap) as client:

@@ -38,6 +38,9 @@ class pending_reply {
   /// Whether no coroutine was needed: then the reply is there.
   bool ready() const noexcept { return !task_; }
 
+  /// Whether there is nothing to wait for: the reply is there, or the coroutine has ended, be it with an error.
+  bool ended() const noexcept { return !task_ || task_->done(); }
+
   /// The reply. It is ready().
   reply get() && noexcept { return std::move(reply_); }
 

@@ -68,6 +68,12 @@ class request_task : public std::enable_shared_from_this<request_task> {
     callback_(std::move(error), std::move(value), context_);
   }
 
+  // By any thread.
+  bool done() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return done_;
+  }
+
   // By any thread: has it cancelled at home, unless it ends before.
   void cancel() noexcept {
     {
@@ -83,7 +89,7 @@ class request_task : public std::enable_shared_from_this<request_task> {
 
  private:
   const std::weak_ptr<task_canceller> canceller_;
-  std::mutex mutex_;  // Guards what follows, until it is done.
+  mutable std::mutex mutex_;  // Guards what follows, until it is done.
   bool done_ = false;
   bool cancelled_ = false;
   void* context_ = nullptr;
