@@ -99,6 +99,12 @@ class Asks(Client):
         self.in_flight = asyncio.Semaphore(in_flight or random.choice((1, 1, 4, 16, 64)))
         self.under_way = asyncio.Event()
 
+    async def run(self):
+        try:
+            await super().run()
+        finally:
+            self.talk.end()
+
     async def act(self):
         asking = asyncio.create_task(self.ask())
         try:
@@ -148,7 +154,9 @@ class Leaves(Client):
     """In the middle of a frame, with a RST or without."""
 
     async def act(self):
-        data = frame(self.subject.talk().request()[0])
+        talk = self.subject.talk()
+        data = frame(talk.request()[0])
+        talk.end()
         await self.send(data + data[:random.randrange(len(data))])
         if random.random() < 0.5:
             self.writer.close()

@@ -5,6 +5,7 @@
 """The servers of the soak, each behind a proxy that injects faults, and what they have to answer."""
 
 import asyncio
+import collections
 import os
 import random
 import shutil
@@ -36,6 +37,9 @@ class Echo:
         payload = random.randbytes(size(65_535))
         return payload, payload.__eq__
 
+    def end(self):
+        pass
+
 
 def field(content):
     return len(content).to_bytes(2, "big") + content
@@ -44,13 +48,17 @@ def field(content):
 class KeyValues:
     """One with kv_server: about keys of its own, of which it knows what it has put."""
 
-    conversations = 0
     hungry = b"S\0\0"
 
+    # Those that nobody uses. The one that is taken next has been left longest: what was put then has been executed.
+    slots = collections.deque(range(64))
+
     def __init__(self):
-        self.slot = KeyValues.conversations % 64
-        KeyValues.conversations += 1
+        self.slot = self.slots.popleft()
         self.known = {}
+
+    def end(self):
+        self.slots.append(self.slot)
 
     def request(self):
         key = b"%d/%d" % (self.slot, random.randrange(16))
