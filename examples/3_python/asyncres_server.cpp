@@ -294,10 +294,11 @@ drain_timeout
 
 A payload has up to 65,535 bytes; a longer reply is an error, as if app had
 raised ValueError. Of a connection 16 requests are under way at once; while an
-async def awaits them, up to 16 more are started. 10,000 connections are open at
-once, and more are closed. A connection ends when its client sends nothing for
-300 seconds, takes 30 seconds over one request or does not take its replies for
-30 seconds. app may take any time.
+async def awaits them, up to 16 more are started. When a client resets its
+connection, what it waits for is cancelled. 10,000 connections are open at once,
+and more are closed. A connection to which no reply is owed ends when its client
+sends nothing for 300 seconds, or takes 30 seconds over one request; and any that
+does not take its replies for 30 seconds. app may take any time.
 )"},
     {}};
 

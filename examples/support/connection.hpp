@@ -5,6 +5,7 @@
 #ifndef ASYNC_RESOURCE_EXAMPLES_SUPPORT_CONNECTION_HPP
 #define ASYNC_RESOURCE_EXAMPLES_SUPPORT_CONNECTION_HPP
 
+#include <algorithm>
 #include <array>
 #include <asio/as_tuple.hpp>
 #include <asio/buffer.hpp>
@@ -46,10 +47,10 @@ class connection final : public watched {
   connection(roster& all, const options& settings, std::string peer, Args&&... args)
       : all_(all),
         log_(settings.log),
-        in_flight_(settings.in_flight),
+        in_flight_(std::max<std::size_t>(settings.in_flight, 1)),
         peer_(std::move(peer)),
         stream_(std::forward<Args>(args)...),
-        reader_(stream_, {.limit = settings.limit, .max_frames = settings.in_flight}),
+        reader_(stream_, {.limit = settings.limit, .max_frames = in_flight_}),
         writer_(stream_, settings.limit) {
     watched::enter(phase::handshake, all_.now);
   }

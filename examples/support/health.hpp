@@ -10,7 +10,6 @@
 #include <asio/buffer.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
-#include <asio/experimental/channel.hpp>
 #include <asio/io_context.hpp>
 #include <asio/read_until.hpp>
 #include <asio/socket_base.hpp>
@@ -19,6 +18,7 @@
 #include <asio/write.hpp>
 #include <chrono>
 #include <cstddef>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -56,22 +56,32 @@ inline asio::awaitable<void> answer_http(plain_stream& socket, const std::functi
 }
 
 /// Answer one HTTP request, which has two seconds to come and to be answered, and close.
-inline asio::awaitable<void> check_health(plain_stream socket, std::function<health()> look) {
+inline asio::awaitable<void> check_health(std::shared_ptr<plain_stream> socket, std::function<health()> look) {
   using namespace asio::experimental::awaitable_operators;
-  asio::steady_timer timer(socket.get_executor(), std::chrono::seconds(2));
-  co_await (answer_http(socket, look) || timer.async_wait(asio::use_awaitable));
+  asio::steady_timer timer(socket->get_executor(), std::chrono::seconds(2));
+  co_await (answer_http(*socket, look) || timer.async_wait(asio::use_awaitable));
 }
 
-/// Answer HTTP requests for as long as the acceptor is open: so many at once that they leave descriptors to others.
+/// Answer HTTP requests for as long as the acceptor is open.
+/**
+ * Those who connect and do not ask take few descriptors: where there are so many, the one that has been there longest is
+ * closed. Who asks is answered at once, hence not among them.
+ */
 inline asio::awaitable<void> answer_health(asio::io_context& context, any_acceptor& from, rarely& complaint,
                                            std::function<health()> look) {
-  constexpr std::size_t at_once = 32;
-  using places = asio::experimental::channel<void(std::error_code)>;
-  const auto taken = std::make_shared<places>(context, at_once);
-  const auto answer = [&](plain_stream socket) -> asio::awaitable<void> {
-    co_await taken->async_send(std::error_code(), asio::use_awaitable);
-    const auto leave = [taken](std::exception_ptr) { taken->try_receive([](std::error_code) {}); };
-    asio::co_spawn(context, check_health(std::move(socket), look), leave);
+  constexpr std::size_t most = 32;
+  const auto open = std::make_shared<std::deque<std::shared_ptr<plain_stream>>>();
+  const auto answer = [&](plain_stream accepted) -> asio::awaitable<void> {
+    const auto socket = std::make_shared<plain_stream>(std::move(accepted));
+    if (open->size() == most) {
+      std::error_code ignored;
+      open->front()->close(ignored);
+      open->pop_front();
+    }
+    open->push_back(socket);
+    asio::co_spawn(context, check_health(socket, look),
+                   [open, socket](std::exception_ptr) { std::erase(*open, socket); });
+    co_return;
   };
   co_await accept_all(from, context, complaint, answer);
 }

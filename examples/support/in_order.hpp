@@ -30,13 +30,17 @@ namespace example {
  *     requests --ask()--> due: what has been started, in order --give()--> replies
  *
  * What ends the reading takes the same way, hence comes behind the replies to what was there before. What fails on the
- * way out ends the reading, and what is due then is dropped. So it is when the peer has reset the connection.
+ * way out ends the reading, and what is due then is dropped. So it is when the reading finds that the peer has reset
+ * the connection.
  *
- * `Pending` is a reply to come: it has `ended()`, whether there is nothing to wait for, and `async_get(token)`. What
- * `start(begin, end, started)` returns is awaited, and appends one for each request between the iterators; those before
- * it throws are still answered.
+ * With as many due as a connection may have in flight, one more read's worth is started at most, and nothing is read
+ * until those have their place.
  *
- * As many may be due as a connection may have in flight, and the requests that are read at once on top of it.
+ * `Pending` is a reply to come: made by default, it is an empty one; `ended()` says whether there is nothing to wait
+ * for; `async_get(token)` of an rvalue waits, and can be cancelled. What `start(begin, end, started)` returns is
+ * awaited, and appends one for each request between the iterators, which stay valid until then; those before it throws
+ * are still answered. So the connection has to outlive what has been started: where that runs elsewhere, it is waited
+ * for before the I/O context goes.
  */
 template <class Pending, class Peer, class Start>
 class in_order {
@@ -58,7 +62,8 @@ class in_order {
     give_up_.slot().clear();
     if (!ended_) peer_.stop_reading();
     while (!ended_) co_await due_.async_receive(asio::as_tuple(asio::deferred));
-    std::rethrow_exception(reset_ ? reset_ : failure);
+    const bool cancelled = !failure || code_of(failure) == asio::error::operation_aborted;
+    std::rethrow_exception(reset_ && cancelled ? reset_ : failure);
   }
 
  private:
@@ -91,11 +96,9 @@ class in_order {
   // Of the reading.
   void end(std::exception_ptr reason) {
     ended_ = true;
-    if (is_reset(reason)) {
-      reset_ = reason;
-      give_up_.emit(asio::cancellation_type::terminal);
-    }
+    if (code_of(reason) == asio::error::connection_reset) reset_ = reason;
     due_.async_send(std::move(reason), Pending(), asio::detached);
+    if (reset_) give_up_.emit(asio::cancellation_type::terminal);
   }
 
   awaitable<void> give() {
@@ -111,12 +114,12 @@ class in_order {
     }
   }
 
-  static bool is_reset(const std::exception_ptr& reason) try {
-    std::rethrow_exception(reason);
+  static std::error_code code_of(const std::exception_ptr& failure) try {
+    std::rethrow_exception(failure);
   } catch (const std::system_error& error) {
-    return error.code() == asio::error::connection_reset;
+    return error.code();
   } catch (...) {
-    return false;
+    return {};
   }
 
   Peer& peer_;

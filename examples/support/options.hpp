@@ -71,8 +71,11 @@ inline std::vector<command_option> limits(options& result) {
                                  "beyond it, a new connection is closed at once; as many descriptors are asked for "
                                  "(10000)",
                                  result.max_connections, 1),
-      number_option<std::size_t>("in-flight", "COUNT", "the most requests of a connection that are taken at once (16)",
-                                 result.in_flight, 1),
+      number_option<std::size_t>(
+          "in-flight", "COUNT",
+          "the most requests of a connection that are taken at once, also beside as many that coroutines "
+          "await (16)",
+          result.in_flight, 1),
   };
 }
 
@@ -83,7 +86,8 @@ inline std::vector<command_option> times(options& result) {
                      "close a connection that is without a request for so long; here and below, fractions are taken, "
                      "and 0 is never (300)",
                      patience.idle),
-      seconds_option("read-timeout", "from the first byte of a request to its last (30)", patience.read),
+      seconds_option("read-timeout", "from the first byte of a request to its last, if no reply is owed (30)",
+                     patience.read),
       seconds_option("write-timeout", "for a peer to take its replies (30)", patience.write),
       seconds_option("linger-timeout", "for a peer to close, when the server has (1)", patience.linger),
       seconds_option("drain-timeout",

@@ -32,7 +32,11 @@ namespace example {
  *                    +--- whole -------------------+-- more are at hand
  *
  * From each to `goodbye`: the server has closed its side, and waits for the peer to do so. From each to the end, when
- * it took too long; only `serving`, which waits for no peer, may take any time.
+ * it took too long; only `serving`, where the server owes something, may take any time.
+ *
+ * A session that reads on while replies are owed is `serving`, whatever has been read of the next request meanwhile, or
+ * waits for the `peer_to_read`. When it owes no more it is where the reading is, `idle` or in the `rest_of_frame`, and
+ * the time for that begins.
  */
 enum class phase { handshake, idle, rest_of_frame, serving, peer_to_read, goodbye };
 

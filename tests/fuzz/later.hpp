@@ -5,14 +5,15 @@
 #ifndef ASYNC_RESOURCE_TESTS_FUZZ_LATER_HPP
 #define ASYNC_RESOURCE_TESTS_FUZZ_LATER_HPP
 
-#include <asio/experimental/channel.hpp>
+#include <asio/error.hpp>
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <system_error>
 #include <utility>
 
-#include "../../examples/support/stream.hpp"
 #include "answers.hpp"
+#include "async_resource/tokens/completion_token_transform.hpp"
 
 namespace fuzzing {
 
@@ -22,26 +23,57 @@ class later {
   later() = default;
 
   /// Each that is waited for is counted.
-  later(const example::io_executor& executor, std::size_t& waited_for)
-      : reply_(std::make_shared<channel>(executor, 1)), waited_for_(&waited_for) {}
+  explicit later(std::size_t& waited_for) : reply_(std::make_shared<state>()), waited_for_(&waited_for) {}
 
-  void give(std::exception_ptr error, reply value) { reply_->try_send(std::move(error), std::move(value)); }
+  /// Only the first counts.
+  void give(std::exception_ptr error, reply value) { reply_->give(std::move(error), std::move(value)); }
 
   /// Whether nobody waits for it any more who has not a copy at hand.
   bool dropped() const { return reply_.use_count() == 1; }
 
-  bool ended() const { return reply_->ready(); }
+  bool ended() const { return reply_->done; }
 
   template <class Token>
   auto async_get(Token&& token) && {
     ++*waited_for_;
-    return reply_->async_receive(std::forward<Token>(token));
+    return asyncres::completion_token_transform<void(std::exception_ptr, reply)>(
+        std::forward<Token>(token), waiting{std::move(reply_)}, [](waiting& it) noexcept { it.cancel(); });
   }
 
  private:
-  using channel = asio::experimental::channel<example::io_executor, void(std::exception_ptr, reply)>;
+  using callback = void (*)(std::exception_ptr, reply, void*);
 
-  std::shared_ptr<channel> reply_;
+  struct state {
+    bool done = false;
+    std::exception_ptr error;
+    reply value;
+    void* context = nullptr;
+    callback function = nullptr;
+
+    void give(std::exception_ptr what, reply given) {
+      if (std::exchange(done, true)) return;
+      error = std::move(what);
+      value = std::move(given);
+      if (function) function(std::move(error), std::move(value), context);
+    }
+  };
+
+  struct waiting {
+    std::shared_ptr<state> reply_to_come;
+
+    void operator()(void* context, callback function) {
+      if (reply_to_come->done)
+        return function(std::move(reply_to_come->error), std::move(reply_to_come->value), context);
+      reply_to_come->context = context;
+      reply_to_come->function = function;
+    }
+
+    void cancel() noexcept {
+      reply_to_come->give(std::make_exception_ptr(std::system_error(asio::error::operation_aborted)), {});
+    }
+  };
+
+  std::shared_ptr<state> reply_;
   std::size_t* waited_for_ = nullptr;
 };
 

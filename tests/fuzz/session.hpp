@@ -127,7 +127,7 @@ class session {
     if (begun_ == chosen_.stop_at) throw_now();
     ++begun_;
     const auto here = peer.stream().get_executor();
-    later result(here, waited_for_);
+    later result(waited_for_);
     auto answer = [owned = reply(request.begin(), request.end())](answerer& it) { return it.answer(owned); };
     auto give = [this, result](std::exception_ptr error, reply value) mutable {
       ++answered_;

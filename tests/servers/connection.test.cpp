@@ -7,12 +7,17 @@
 #include <asio/error.hpp>
 #include <asio/io_context.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <catch2/matchers/catch_matchers.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <iterator>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -29,6 +34,7 @@
 
 namespace {
 
+using Catch::Matchers::ContainsSubstring;
 using connection = example::connection<fuzzing::wire>;
 using session = example::awaitable<void>(connection&);
 
@@ -74,12 +80,10 @@ class served {
     proceed();
   }
 
-  void let_a_day_pass() {
-    for (int second = 0; second != 24 * 60 * 60; ++second) sweeper_.sweep(std::chrono::seconds(1));
-  }
-
+  // A day, unless it is closed before.
   void let_time_pass() {
-    while (!stream().closed()) sweeper_.sweep(std::chrono::hours(1));
+    const auto end = roster_.now + std::chrono::hours(24);
+    while (!stream().closed() && roster_.now < end) sweeper_.sweep(std::chrono::hours(1));
   }
 
   // Of a connection that has ended.
@@ -108,25 +112,31 @@ example::awaitable<void> reply_and_throw(connection& peer) {
 }
 
 // Answers when the test says so, in a session that reads on.
-fuzzing::later begin(connection& peer) {
+fuzzing::later begin() {
   static std::size_t waited_for = 0;
-  return due.emplace_back(peer.stream().get_executor(), waited_for);
+  return due.emplace_back(waited_for);
 }
 
 void give(std::size_t which) {
   due[which].give(nullptr, fuzzing::reply{std::byte{'0'} | std::byte(which)});
 }
 
-example::awaitable<void> reply_later(connection& peer) {
+// What it was that such a session has thrown.
+std::exception_ptr thrown;
+
+example::awaitable<void> reply_later(connection& peer) try {
   due.clear();
-  auto start = [&](auto next, auto end, std::vector<fuzzing::later>& started) -> example::awaitable<void> {
-    for (; next != end; ++next) started.push_back(begin(peer));
+  const auto start = [](auto next, auto end, std::vector<fuzzing::later>& started) -> example::awaitable<void> {
+    for (; next != end; ++next) started.push_back(begin());
     co_return;
   };
   const auto requests = co_await peer.read();
   const auto next = std::next(requests.begin());
   co_await example::in_order<fuzzing::later, connection, decltype(start)>(peer, start)
-      .run(begin(peer), next, requests.end());
+      .run(begin(), next, requests.end());
+} catch (...) {
+  thrown = std::current_exception();
+  throw;
 }
 
 constexpr std::string_view requests("\0\1a\0\1b\0\1c", 9);
@@ -162,7 +172,7 @@ TEST_CASE("a connection that owes a reply may take any time, though a part of a 
   served it(reply_later, requests);
   it.stream().accept(SIZE_MAX);
   it.receive(4);
-  it.let_a_day_pass();
+  it.let_time_pass();
   CHECK_FALSE(it.stream().closed());
   give(0);
   it.proceed();
@@ -197,7 +207,7 @@ TEST_CASE("a connection that owes a reply may take any time, though nothing can 
   it.receive(4);
   it.receive(0);
   CHECK_FALSE(it.stream().reading());
-  it.let_a_day_pass();
+  it.let_time_pass();
   CHECK_FALSE(it.stream().closed());
   give(0);
   it.proceed();
@@ -232,7 +242,21 @@ TEST_CASE("what a peer waits for is dropped when it resets the connection", "[ex
   REQUIRE(due.size() == 3);
   CHECK(due[1].dropped());
   CHECK(due[2].dropped());
+  CHECK_THROWS_WITH(std::rethrow_exception(thrown), ContainsSubstring("reset"));
   CHECK(it.totals().failed.value() == 1);
+}
+
+TEST_CASE("an error of the app is told, though the peer resets the connection at that moment",
+          "[examples][connection]") {
+  const bool reset_first = GENERATE(false, true);
+  CAPTURE(reset_first);
+  served it(reply_later, requests);
+  it.receive(6);
+  if (reset_first) it.stream().fail_read(asio::error::connection_reset);
+  due[0].give(std::make_exception_ptr(std::runtime_error("of the app")), {});
+  if (!reset_first) it.stream().fail_read(asio::error::connection_reset);
+  it.proceed();
+  CHECK_THROWS_WITH(std::rethrow_exception(thrown), "of the app");
 }
 
 TEST_CASE("no more is read when as many replies are due as may be in flight, and the requests on top are started",

@@ -56,18 +56,19 @@ class Coroutines(unittest.TestCase):
             self.assertIn("ValueError: this", server.stderr())
 
     def test_a_request_starts_beside_those_of_its_connection_that_await(self):
-        with Server.serving(PYTHON_SERVER, "apps:meet") as server, server.connect() as client:
-            with server.connect() as witness:
-                for number in range(3):
-                    client.send(b"wait %d" % number)
-                    self.assert_said(witness, b"when started %d" % number)
-                client.send(b"set 2")
-                client.send(b"set 1")
-                client.send(b"set 0")
-            replies = [client.receive() for _ in range(6)]
-            self.assertEqual(replies, [b"wait 0", b"wait 1", b"wait 2", b"set 2", b"set 1", b"set 0"])
-            self.assertEqual(server.stop(), 0)
-            self.assertEqual(server.stderr(), "")
+        for options in ([], ["--home", "io"], ["--threads", "2", "--policy", "held"]):
+            with self.subTest(options), Server.serving(PYTHON_SERVER, "apps:meet", *options) as server:
+                with server.connect() as client, server.connect() as witness:
+                    for number in range(3):
+                        client.send(b"wait %d" % number)
+                        self.assert_said(witness, b"when started %d" % number)
+                    client.send(b"set 2")
+                    client.send(b"set 1")
+                    client.send(b"set 0")
+                    replies = [client.receive() for _ in range(6)]
+                    self.assertEqual(replies, [b"wait 0", b"wait 1", b"wait 2", b"set 2", b"set 1", b"set 0"])
+                self.assertEqual(server.stop(), 0)
+                self.assertEqual(server.stderr(), "")
 
     def test_no_more_await_than_are_allowed_and_are_read_on_top(self):
         options = ["--in-flight", "2"]
@@ -133,6 +134,21 @@ class Coroutines(unittest.TestCase):
             self.assertEqual([client.receive() for _ in range(3)], [b"wait here", b"set here", None])
             client.socket.close()
             self.assertEqual(server.wait(), 0)
+
+    def test_what_awaits_is_dropped_at_a_second_signal(self):
+        for options in ([], ["--home", "io"]):
+            with self.subTest(options), Server.serving(PYTHON_SERVER, "apps:meet", "--health-port", "0",
+                                                       "--drain-timeout", "0", *options) as server:
+                with server.connect() as client, server.connect() as other:
+                    for number in range(20):
+                        client.send(b"wait %d" % number)
+                    self.assert_said(other, b"when started 0")
+                    other.send(b"wait other")
+                    server.signal(signal.SIGTERM)
+                    server.await_health(lambda status, _: status == 404)
+                    server.signal(signal.SIGTERM)
+                    self.assertIsNone(client.receive())
+                    self.assertEqual(server.wait(), 0)
 
     def test_while_a_reply_is_owed_a_connection_may_be_silent_and_then_no_longer(self):
         options = ["--idle-timeout", "0.2", "--read-timeout", "0.2", "--log"]

@@ -98,6 +98,17 @@ class Tls(unittest.TestCase):
             self.assertEqual(server.stop(), 0)
             self.assertEqual(["ValueError: this" in end for end in server.ends()], [True, False])
 
+    def test_what_awaits_is_dropped_at_a_second_signal(self):
+        options = ("--app", "apps:meet", "--app-dir", HERE, "--health-port", "0", "--drain-timeout", "0")
+        with self.serve(*options, path=program("3_python/python_server")) as server:
+            with server.connect(self.wrap) as client, server.connect(self.wrap) as witness:
+                client.send(b"wait here")
+                self.assertEqual(witness.ask(b"when started here"), b"when started here")
+                server.signal()
+                server.await_health(lambda status, _: status == 404)
+                server.signal()
+                self.assertEqual(server.wait(), 0)
+
     def test_a_drain_ends_with_a_close_notify(self):
         with self.serve() as server:
             with server.connect(self.wrap) as client:
