@@ -134,7 +134,7 @@ class connection_test {
     stream().fail_read(asio::error::connection_reset);
     if (stream().shut()) return;
     read_error_ = asio::error::connection_reset;
-    dropped_ = session_.owes();
+    dropped_ = session_.has_due();
   }
 
   void fail_write() {

@@ -74,6 +74,9 @@ class session {
   /// Whether it reads on beside replies that are still to come.
   bool owes() const { return chosen_.reads_on && !end_ && answered_ != taken_; }
 
+  /// Whether there are replies that it has not given, though some may be there.
+  bool has_due() const { return owes() || (chosen_.reads_on && waited_for_ != taken_); }
+
   const std::optional<session_end>& end() const { return end_; }
 
   example::awaitable<void> operator()(peer_type& peer) try {
