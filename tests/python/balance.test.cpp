@@ -4,13 +4,14 @@
 
 #include <async_resource/python.hpp>
 
-#include <array>
+#include <algorithm>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/thread_pool.hpp>
+#include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <cstddef>
 #include <cstdlib>
@@ -123,40 +124,69 @@ void begin_many(asio::thread_pool& home, const App& app) {
   here.run();
 }
 
-struct variant {
-  const char* target;
-  python::request_type request;
-};
-constexpr std::array<variant, 3> variants{{{"app:run", python::request_type::bytes},
-                                           {"app:run", python::request_type::view},
-                                           {"app:run_async", python::request_type::bytes}}};
-
-void check_balance(std::size_t calls) {
-  for (const auto policy : policies())
-    for (const auto& [target, request] : variants) {
-      environment world(source);
-      asio::thread_pool home(1);
-      const asyncres::python_app app(home, world.python(), target, {.gil = policy, .request = request});
-      begin_many(home, app);
-      // What is imported and cached by the first calls of each kind.
-      call_many(app, 10'000);
-      const balance before = measure(app);
-      call_many(app, calls);
-      const balance after = measure(app);
-      INFO(target << " with policy " << static_cast<int>(policy) << ", request " << static_cast<int>(request));
-      CHECK(after.references == before.references);
-      // An integer or two that measure() itself holds.
-      CHECK(std::abs(after.blocks - before.blocks) < 5);
-    }
+// In a process of its own each: some of CPython's own modules do not come back when an interpreter does, asyncio's among
+// them until 3.12.5.
+void check_balance(python::gil_policy policy, std::string_view target, python::request_type request,
+                   std::size_t calls) {
+  const auto available = policies();
+  if (std::ranges::find(available, policy) == available.end()) SKIP("this CPython lacks the policy");
+#if PY_VERSION_HEX < 0x030C0400
+  if (policy == python::gil_policy::own_gil)
+    SKIP("CPython before 3.12.4 crashes at the end when a sub-interpreter has imported asyncio (gh-119213)");
+#endif
+  environment world(source);
+  asio::thread_pool home(1);
+  const asyncres::python_app app(home, world.python(), "app:" + std::string(target),
+                                 {.gil = policy, .request = request});
+  begin_many(home, app);
+  // What is imported and cached by the first calls of each kind.
+  call_many(app, 10'000);
+  const balance before = measure(app);
+  call_many(app, calls);
+  const balance after = measure(app);
+  CHECK(after.references == before.references);
+  // An integer or two that measure() itself holds; what the asyncio of 3.8 keeps room for grows on, by 10 blocks in
+  // 20,000 calls and 18 in a million. A block for each of the rarest calls would be a thousand.
+  CHECK(std::abs(after.blocks - before.blocks) < (PY_VERSION_HEX < 0x030B0000 ? 32 : 5));
 }
+
+struct plain {
+  static constexpr std::string_view target = "run";
+  static constexpr auto request = python::request_type::bytes;
+};
+struct plain_with_a_view {
+  static constexpr std::string_view target = "run";
+  static constexpr auto request = python::request_type::view;
+};
+struct coroutine {
+  static constexpr std::string_view target = "run_async";
+  static constexpr auto request = python::request_type::bytes;
+};
+
+template <class Callable, python::gil_policy Policy>
+struct combination : Callable {
+  static constexpr auto policy = Policy;
+};
+
+template <class Callable>
+using per_batch = combination<Callable, python::gil_policy::per_batch>;
+template <class Callable>
+using held = combination<Callable, python::gil_policy::held>;
+template <class Callable>
+using own_gil = combination<Callable, python::gil_policy::own_gil>;
+template <class Callable>
+using free_threaded = combination<Callable, python::gil_policy::free_threaded>;
 
 }  // namespace
 
-TEST_CASE("calls that succeed, fail, are cancelled or given up leave Python's references and memory as they were",
-          "[python][balance]") {
-  check_balance(20'000);
+TEMPLATE_PRODUCT_TEST_CASE("calls that succeed, fail, are cancelled or given up leave Python as it was",
+                           "[python][balance]", (per_batch, held, own_gil, free_threaded),
+                           (plain, plain_with_a_view, coroutine)) {
+  check_balance(TestType::policy, TestType::target, TestType::request, 20'000);
 }
 
-TEST_CASE("a million calls that succeed, fail, are cancelled or given up leave Python as it was", "[.long][python]") {
-  check_balance(1'000'000);
+TEMPLATE_PRODUCT_TEST_CASE("a million calls that succeed, fail, are cancelled or given up leave Python as it was",
+                           "[.long][python]", (per_batch, held, own_gil, free_threaded),
+                           (plain, plain_with_a_view, coroutine)) {
+  check_balance(TestType::policy, TestType::target, TestType::request, 1'000'000);
 }

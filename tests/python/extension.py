@@ -26,6 +26,8 @@ POLICIES = ["per_batch", "held"] + (["own_gil"] if VERSION >= (3, 12) else [])
 pytestmark = pytest.mark.skipif(os.environ.get("PRELOAD") == "unavailable",
                                 reason="the sanitizer's run-time library cannot be preloaded")
 
+UNDER_TSAN = "thread" in os.environ.get("SANITIZERS", "")
+
 BEFORE = """
 import asyncio, logging, os, signal, sys, threading, traceback
 from async_resource_server import serve

@@ -287,6 +287,20 @@ class PythonServer(Hostile, unittest.TestCase):
         return Server.serving("3_python/python_server", "apps:obey", *options, **keywords)
 
 
+class AwaitingServer(PythonServer):
+    """The same, of coroutines: what is sent and received at once."""
+
+    # Twice sixteen may be under way, whose replies Python has.
+    grown = PythonServer.grown + 2 * 16 * 65_536
+
+    def serve(self, *options, **keywords):
+        return Server.serving("3_python/python_server", "apps:obey_later", *options, **keywords)
+
+    def test_resets_inside_a_frame(self):
+        # For each of the four at once more than a hundred wait for Python to cancel what they have asked for.
+        self.endure("reset_inside_a_frame", memory=128 * CONNECTION)
+
+
 KEY_VALUES = program("4_sqlite/kv_server")
 
 
