@@ -107,7 +107,7 @@ class in_order {
       auto next = co_await due_.async_receive(asio::deferred);
       if (!next.ended() && !peer_.send()) co_await peer_.flush();
       if (reset_) co_return;
-      peer_.reply(co_await std::move(next).async_get(asio::bind_cancellation_slot(give_up_.slot(), asio::deferred)));
+      peer_.reply(co_await std::move(next).async_get(asio::bind_cancellation_slot(give_up_.slot(), use_awaitable)));
       give_up_.slot().clear();
       peer_.owe(--owed_);
       if (peer_.full()) co_await peer_.flush();

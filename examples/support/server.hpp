@@ -93,10 +93,7 @@ class server {
   template <class Prefix = asyncres::framing::length_prefix<>, class Session>
   void run(Session session) {
     start_ = [this, &session](io_thread& thread, plain_stream socket) {
-#ifdef ASYNC_RESOURCE_EXAMPLES_TLS
-      if (tls_) return thread.start<tls_stream, Prefix>(session, std::move(socket), *tls_);
-#endif
-      thread.start<plain_stream, Prefix>(session, std::move(socket));
+      this->start<Prefix>(session, thread, std::move(socket));
     };
     run();
   }
@@ -112,6 +109,14 @@ class server {
   std::vector<any_endpoint> addresses() const {
     if (settings_.unix_path.empty()) return resolve(settings_.host, std::to_string(settings_.port));
     return {asio::local::stream_protocol::endpoint(settings_.unix_path)};
+  }
+
+  template <class Prefix, class Session>
+  void start(Session& session, io_thread& thread, plain_stream socket) {
+#ifdef ASYNC_RESOURCE_EXAMPLES_TLS
+    if (tls_) return thread.start<tls_stream, Prefix>(session, std::move(socket), *tls_);
+#endif
+    thread.start<plain_stream, Prefix>(session, std::move(socket));
   }
 
   void run() {
