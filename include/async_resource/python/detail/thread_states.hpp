@@ -71,10 +71,11 @@ class thread_states {
 
   // This thread, from this interpreter. Since 3.12 CPython, whenever a thread attaches a state, writes into the one it
   // attached before: into freed memory, if another thread has ended that sub-interpreter in between. So the last
-  // one to be attached there is deleted at once.
+  // one to be attached there is deleted at once. Since 3.15 that is so where the main one is started again, too.
   static void detach([[maybe_unused]] const shared_interpreter& python) noexcept {
 #if PY_VERSION_HEX >= 0x030C0000
-    PyThreadState* const last = python.is_main() ? nullptr : PyThreadState_New(python.id());
+    const bool forgotten = PY_VERSION_HEX < 0x030F0000 && python.is_main();  // when it ends
+    PyThreadState* const last = forgotten ? nullptr : PyThreadState_New(python.id());
     if (last) {
       PyThreadState_Swap(last);
       PyThreadState_Clear(last);
