@@ -43,7 +43,8 @@ awaitable<void> answer_in_order(Peer& peer, const Resource& resource, asyncres::
 /**
  * Requests that arrive together make one trip to Python and back, more only where their replies are large, and replies
  * are copied from where Python has them to the buffer that is sent. From the first request on whose reply a coroutine
- * is to give, which those behind it follow in a trip of their own, more is read while coroutines await. An error ends the connection; replies to what came before are sent.
+ * is to give, which those behind it follow in a trip of their own, more is read while coroutines await. An error ends
+ * the connection; replies to what came before are sent.
  */
 //! [session]
 template <class Peer, class Resource>
