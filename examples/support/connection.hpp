@@ -87,9 +87,15 @@ class connection final : public watched {
   /// How many requests are read at once, at most.
   std::size_t in_flight() const noexcept { return in_flight_; }
 
-  /// So many replies are owed now, by a session that reads on: it is not idle, and the app may take any time.
+  /// So many more replies are owed, by a session that reads on: it is not idle, and the app may take any time.
   void owe(std::size_t replies) noexcept {
-    owed_ = replies;
+    owed_ += replies;
+    settle();
+  }
+
+  /// One that was owed has been given.
+  void paid() noexcept {
+    --owed_;
     settle();
   }
 
@@ -196,9 +202,8 @@ class connection final : public watched {
   frames end_read(std::tuple<std::error_code, frames> result) {
     const auto& [error, requests] = result;
     reading_ = false;
-    settle();
-    check(error);
     took(requests.size(), requests.bytes().size());
+    check(error);
     return requests;
   }
 

@@ -69,7 +69,7 @@ class in_order {
  private:
   template <class Iterator>
   awaitable<void> ask(Pending first, Iterator second, Iterator last) {
-    peer_.owe(++owed_);
+    peer_.owe(1);
     co_await due_.async_send(nullptr, std::move(first), asio::deferred);
     if (second != last) co_await start(second, last);
     for (;;) {
@@ -82,7 +82,7 @@ class in_order {
   awaitable<void> start(Iterator begin, Iterator end) {
     std::vector<Pending> started;
     std::exception_ptr failure;
-    peer_.owe(owed_ += static_cast<std::size_t>(std::distance(begin, end)));
+    peer_.owe(static_cast<std::size_t>(std::distance(begin, end)));
     try {
       co_await start_(begin, end, started);
     } catch (...) {
@@ -109,7 +109,7 @@ class in_order {
       if (reset_) co_return;
       peer_.reply(co_await std::move(next).async_get(asio::bind_cancellation_slot(give_up_.slot(), use_awaitable)));
       give_up_.slot().clear();
-      peer_.owe(--owed_);
+      peer_.paid();
       if (peer_.full()) co_await peer_.flush();
     }
   }
@@ -125,7 +125,6 @@ class in_order {
   Peer& peer_;
   Start& start_;
   asio::experimental::channel<io_executor, void(std::exception_ptr, Pending)> due_;
-  std::size_t owed_ = 0;
   bool ended_ = false;                 // the reading
   std::exception_ptr reset_;           // if that is why
   asio::cancellation_signal give_up_;  // the reply that is waited for: its slot is cleared when that is over
