@@ -137,8 +137,8 @@ struct coroutine {
   static constexpr auto request = python::request_type::bytes;
 };
 
-// In a process of its own each: some of CPython's own modules do not come back when an interpreter does, asyncio's among
-// them until 3.12.5.
+// In a process of its own each: some of CPython's own modules do not come back when an interpreter does, asyncio's
+// among them until 3.12.5.
 void check_balance(python::gil_policy policy, std::string_view target, python::request_type request,
                    std::size_t calls) {
   const auto available = policies();
