@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <asio/detached.hpp>
+#include <asio/error.hpp>
 #include <asio/thread_pool.hpp>
 #include <async_resource/error.hpp>
 #include <async_resource/python.hpp>
@@ -22,6 +23,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <semaphore>
 #include <stdexcept>
@@ -110,7 +112,7 @@ void run_on_thread(example::server& server, example::signal_watch& watch, python
   watch.start([&] {
     std::optional<loan> lent;
     if (held) lent.emplace(app, report.python());
-    return released.with_gil(example::run_signal_handlers);
+    return released.with_gil([&] { return watch.run_handlers(); });
   });
   watch.wait_for([&] { app.async_load(asyncres::block); });
   if (watch.interrupted()) return;
@@ -128,7 +130,7 @@ void run_at_io(example::server& server, example::signal_watch& watch, python::ca
   const python::detail::lent_state state(report.python(), released.state());
   const asyncres::python_app app(server.io_executor(), std::move(callable));
   watch.start([&] {
-    const bool raised = released.with_gil(example::run_signal_handlers);
+    const bool raised = released.with_gil([&] { return watch.run_handlers(); });
     return report.take_interrupt() || raised;
   });
   server.run([&](auto& peer) { return session(peer, app, report, server); });
@@ -148,6 +150,7 @@ void run(const arguments& given, const example::reporter& report) {
     example::released_gil released;
     serve(server, watch, std::move(callable), released, report);
   }
+  watch.raise();
   report.raise_interrupt();
   raised.emplace();
 }
@@ -186,9 +189,22 @@ bool check_app(const arguments& given) {
   if (given.serving.gil == python::gil_policy::own_gil)
     return check(PyUnicode_Check(given.app), PyExc_TypeError,
                  "with policy 'own_gil' app must be a str, 'module:attribute', for a sub-interpreter to import");
-  return check(PyCallable_Check(given.app), PyExc_TypeError, "app must be callable") &&
+  return check(PyCallable_Check(given.app), PyExc_TypeError,
+               "app must be callable; a str, 'module:attribute', is for policy 'own_gil'") &&
          check(!given.at_io_thread || !python::detail::is_coroutine_function(python::detail::object::share(given.app)),
                PyExc_TypeError, "home 'io' is for a function, not for a coroutine function");
+}
+
+// What was not given is left as it is.
+template <class Number>
+bool read_number(PyObject* given, long least, long most, const char* message, Number& result) {
+  if (!given) return true;
+  int overflow = 0;
+  const long number = PyLong_AsLongAndOverflow(given, &overflow);
+  if (PyErr_Occurred() || !check(!overflow && least <= number && number <= most, PyExc_ValueError, message))
+    return false;
+  result = static_cast<Number>(number);
+  return true;
 }
 
 bool read_drain_timeout(PyObject* given, example::seconds& result) {
@@ -208,20 +224,29 @@ bool read(PyObject* positional, PyObject* keywords, arguments& result) {
   const char* policy = "per_batch";
   const char* home = "thread";
   PyObject* drain_timeout = Py_None;
-  int port = 8888;
-  Py_ssize_t threads = 1;
-  if (!PyArg_ParseTupleAndKeywords(positional, keywords, "O|sinsOs$O:serve", const_cast<char**>(names.data()),
+  PyObject* port = nullptr;
+  PyObject* threads = nullptr;
+  if (!PyArg_ParseTupleAndKeywords(positional, keywords, "O|sOOsOs$O:serve", const_cast<char**>(names.data()),
                                    &result.app, &host, &port, &threads, &policy, &result.logger, &home, &drain_timeout))
     return false;
   result.server.host = host;
-  result.server.port = static_cast<std::uint16_t>(port);
-  result.server.threads = static_cast<std::size_t>(threads);
-  return check(port >= 0 && port <= 65535, PyExc_ValueError, "port must be 0 to 65535") &&
-         check(threads >= 1, PyExc_ValueError, "threads must be at least 1") &&
+  return check(!result.server.host.empty(), PyExc_ValueError, "host must not be empty: '0.0.0.0' is every address") &&
+         read_number(port, 0, 65535, "port must be 0 to 65535", result.server.port) &&
+         read_number(threads, 1, 1000, "threads must be 1 to 1000", result.server.threads) &&
          read_policy(policy, result.serving.gil) && read_home(home, result) && check_app(result) &&
          read_drain_timeout(drain_timeout, result.server.drain_timeout) &&
          check(result.logger == Py_None || PyObject_HasAttrString(result.logger, "exception"), PyExc_TypeError,
                "logger must have a method exception(), as logging.Logger has");
+}
+
+// As OSError, which a number of the system makes what Python calls it, PermissionError for one.
+PyObject* raise(const std::system_error& error) {
+  const auto& kind = error.code().category();
+  if (kind != asio::system_category() && kind != std::system_category() && kind != std::generic_category())
+    return PyErr_Format(PyExc_OSError, "%s", error.what());
+  const python::detail::object arguments(Py_BuildValue("(is)", error.code().value(), error.what()));
+  if (arguments) PyErr_SetObject(PyExc_OSError, arguments.get());
+  return nullptr;
 }
 
 PyObject* serve(PyObject*, PyObject* positional, PyObject* keywords) try {
@@ -241,8 +266,10 @@ PyObject* serve(PyObject*, PyObject* positional, PyObject* keywords) try {
   return nullptr;
 } catch (const std::invalid_argument& error) {
   return PyErr_Format(PyExc_ValueError, "%s", error.what());
+} catch (const std::bad_alloc&) {
+  return PyErr_NoMemory();
 } catch (const std::system_error& error) {
-  return PyErr_Format(PyExc_OSError, "%s", error.what());
+  return raise(error);
 } catch (const std::exception& error) {
   return PyErr_Format(PyExc_RuntimeError, "%s", error.what());
 }
@@ -258,18 +285,22 @@ Answer each frame that arrives with what app(request) returns.
 A frame is the length in two bytes, most significant first, then the payload.
 Returns after Ctrl-C, when the requests under way have been answered; a second
 one ends the wait, and interrupts app. Inside C code, such as that of time.sleep,
-nothing does: one more then ends the process, as SIGINT does. What another signal
-handler raises stops it in the same way and is raised here. To be called from the
-main thread, which is where Python runs signal handlers.
+nothing does: one more then ends the process, as SIGINT does, unless that code
+keeps the GIL. What another signal handler raises stops it in the same way and is
+raised here. To be called from the main thread, which is where Python runs signal
+handlers.
+
+Says the addresses that it listens on in a line each on the process's standard
+output, before it takes connections: listening on 127.0.0.1:8888.
 
 app      A function of a bytes object that returns bytes, or anything else with
          the buffer protocol. It is called on one thread, one call at a time.
          An async def will do as well, or what returns an awaitable: its requests
          await at once, on an asyncio loop of that thread. The replies of a
          connection have the order of its requests.
-host     The address or name to listen on.
+host     The address or name to listen on; '0.0.0.0' and '::' are all of them.
 port     0 picks a free one.
-threads  The number of threads that read and write.
+threads  The number of threads that read and write, 1,000 at most.
 policy   When that thread holds the GIL:
          'per_batch'      while it calls app; other threads of Python run in
                           between;

@@ -242,11 +242,10 @@ def exception_of(name, message, traceback):
 
   // Called as the app, for each request.
   static PyObject* call(PyObject* self, PyObject* request) noexcept {
-    PyObject* const result = PyObject_CallFunctionObjArgs(PyTuple_GET_ITEM(self, 0), request, nullptr);
+    object result(PyObject_CallFunctionObjArgs(PyTuple_GET_ITEM(self, 0), request, nullptr));
     if (!result) return PyObject_CallFunctionObjArgs(PyTuple_GET_ITEM(self, 1), py::take_exception().get(), nullptr);
-    const auto* const methods = Py_TYPE(result)->tp_as_async;
-    if (!methods || !methods->am_await) return result;
-    return PyObject_CallFunctionObjArgs(PyTuple_GET_ITEM(self, 2), object(result).get(), nullptr);
+    if (!py::is_awaitable(result)) return result.release();
+    return PyObject_CallFunctionObjArgs(PyTuple_GET_ITEM(self, 2), result.get(), nullptr);
   }
 
   py::interpreter_pointer python_;

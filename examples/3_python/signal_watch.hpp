@@ -74,18 +74,6 @@ class exception_aside {
   PyObject* traceback_;
 };
 
-/// Run the handlers of the signals that have come. Whether one raised; its exception is pending.
-/**
- * A child that a handler forks ends with it: the server is the parent's.
- */
-inline bool run_signal_handlers() {
-  const exception_aside earlier;
-  const asyncres::python::detail::fork_mark before;
-  const bool raised = PyErr_CheckSignals() != 0;
-  if (before.forked()) asyncres::python::detail::end_child();
-  return raised;
-}
-
 /// Has Python's signal handlers run while the server runs, and stops it when one of them raises.
 /**
  * Python writes a byte to the wakeup descriptor when a signal arrives. Constructed and destroyed with the GIL held, by
@@ -112,14 +100,31 @@ class signal_watch {
     set_wakeup_descriptor(previous_);
   }
 
-  /// `handle` has run_signal_handlers() called.
+  /// Run the handlers of the signals that have come, with the GIL held. Whether one raised; its exception is kept.
+  /**
+   * A child that a handler forks ends with it: the server is the parent's.
+   */
+  bool run_handlers() {
+    const asyncres::python::detail::fork_mark before;
+    const bool raised = PyErr_CheckSignals() != 0;
+    if (before.forked()) asyncres::python::detail::end_child();
+    if (raised) raised_ = asyncres::python::detail::take_exception();
+    return raised;
+  }
+
+  /// Make the last exception that was kept the pending one, if there is one. With the GIL held.
+  void raise() const {
+    if (raised_) PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(raised_.get())), raised_.get());
+  }
+
+  /// `handle` has run_handlers() called.
   void start(std::function<bool()> handle) {
     handle_ = std::move(handle);
     wait();
   }
 
   /// Whether one has raised.
-  bool interrupted() const noexcept { return raised_ != 0; }
+  bool interrupted() const noexcept { return interrupts_ != 0; }
 
   /// Wait for `blocking()` on a thread of its own, while the server does not run; throws what that throws.
   /**
@@ -135,7 +140,7 @@ class signal_watch {
       wake();
     });
     while (result.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-      if (handle_() && ++raised_ > 2) die();
+      if (handle_() && ++interrupts_ > 2) die();
       std::error_code ignored;
       signalled_.read_some(asio::buffer(bytes_), ignored);
     }
@@ -167,7 +172,7 @@ class signal_watch {
   void wait() {
     signalled_.async_read_some(asio::buffer(bytes_), [this](std::error_code error, std::size_t) {
       if (error) return;
-      if (handle_()) ++raised_, server_.stop();
+      if (handle_()) ++interrupts_, server_.stop();
       wait();
     });
   }
@@ -177,7 +182,8 @@ class signal_watch {
   asio::local::stream_protocol::socket signalled_;
   std::function<bool()> handle_;
   std::array<char, 64> bytes_;
-  int raised_ = 0;
+  int interrupts_ = 0;
+  asyncres::python::detail::object raised_;  // never pending while the server runs, which runs Python code
   int previous_;
 };
 

@@ -48,6 +48,8 @@ def app(request):
         pass
 """
 
+NOTED = "signal.signal(signal.SIGINT, lambda *a: (print('noted'), signal.default_int_handler(*a)))"
+
 HOOK = """
 def hook(kind, error, trace):
     print(kind.__name__, error, error.__traceback__ is trace, [f.name for f in traceback.extract_tb(trace)])

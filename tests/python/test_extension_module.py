@@ -13,8 +13,8 @@ import sys
 
 import pytest
 
-from extension import (ENDLESS, HOOK, POLICIES, VERSION, WAIT, arguments_for, give, lines, longest_timer,  # noqa: F401
-                       pytestmark, run_python, start, stop)
+from extension import (ENDLESS, HOOK, NOTED, POLICIES, VERSION, WAIT, arguments_for, give, lines,  # noqa: F401
+                       longest_timer, pytestmark, run_python, start, stop)
 from harness import EXAMPLES, WATCHDOG, program, python_environment
 
 
@@ -192,8 +192,6 @@ def test_a_logger_is_told_once_and_excepthook_is_not(start):
     assert errors == ""
 
 
-NOTED = "signal.signal(signal.SIGINT, lambda *a: (print('noted'), signal.default_int_handler(*a)))"
-
 # What starts it takes the line for the server's.
 WAITS_IN_SUBINTERPRETER = """
 import os, sys
@@ -252,6 +250,15 @@ class TestOwnGil:
         assert lines(server, 1) == ["noted"]
         give(server, "go on")
         assert lines(server, 1) == ["returned None"]
+
+    def test_ctrl_c_while_the_app_is_imported_hides_no_error_of_that(self, start):
+        app = WAITS_IN_SUBINTERPRETER + "if 'async_resource_server' not in sys.modules: raise ValueError('no app')\n"
+        server = start(app, "'served:app', policy='own_gil'", NOTED)
+        server.signal(signal.SIGINT)
+        assert lines(server, 1) == ["noted"]
+        give(server, "go on")
+        assert server.process.wait(WATCHDOG) == 1
+        assert server.stderr().splitlines()[-1].startswith("ValueError: no app")
 
     def test_ctrl_c_after_the_second_ends_an_import_that_does_not(self, start):
         server = start(WAITS_IN_SUBINTERPRETER, "'served:app', policy='own_gil'", NOTED)
@@ -378,10 +385,16 @@ threading.Thread(target=run).start()
 
 
 @pytest.mark.parametrize("call, expected", [
-    ("serve(1)", "TypeError: app must be callable"),
+    ("serve(1)", "TypeError: app must be callable; a str"),
     ("serve()", "TypeError: "),
     ("serve(len, port=65536)", "ValueError: port must be 0 to 65535"),
-    ("serve(len, threads=0)", "ValueError: threads must be at least 1"),
+    ("serve(len, port=-1)", "ValueError: port must be 0 to 65535"),
+    ("serve(len, port=2**70)", "ValueError: port must be 0 to 65535"),
+    ("serve(len, port='http')", "TypeError: "),
+    ("serve(len, port=1.5)", "TypeError: "),
+    ("serve(len, threads=0)", "ValueError: threads must be 1 to 1000"),
+    ("serve(len, threads=2**70)", "ValueError: threads must be 1 to 1000"),
+    ("serve(len, host='')", "ValueError: host must not be empty"),
     ("serve(len, host='256.0.0.1.')", "OSError: "),
     ("serve(len, unknown=1)", "TypeError: "),
     ("serve(len, policy='none')", "ValueError: policy must be 'per_batch', 'held', 'own_gil' or 'free_threaded'"),
@@ -397,6 +410,18 @@ def test_what_makes_no_sense_raises(call, expected):
     run = run_python(call)
     assert run.returncode == 1
     assert run.stderr.splitlines()[-1].startswith(expected)
+
+
+def test_a_port_in_use_is_an_os_error_with_its_number():
+    run = run_python("""
+import errno, socket
+with socket.create_server(("127.0.0.1", 0)) as taken:
+    try:
+        serve(len, port=taken.getsockname()[1])
+    except OSError as error:
+        print(error.errno == errno.EADDRINUSE, "in use" in str(error))
+""")
+    assert run.stdout == "True True\n"
 
 
 def test_a_policy_that_this_python_lacks_is_a_value_error():

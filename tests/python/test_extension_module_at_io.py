@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from extension import HOOK, UNDER_TSAN, lines, run_python, start, stop  # noqa: F401
+from extension import HOOK, NOTED, UNDER_TSAN, give, lines, run_python, start, stop  # noqa: F401
 from extension import pytestmark as preloaded
 from harness import WATCHDOG
 
@@ -105,6 +105,28 @@ def app(request):
         client.send(b"?")
         assert lines(server, 1) == ["telling"]
         assert stop(server)[0] == ["returned None"]
+
+
+def test_what_awaits_at_ctrl_c_is_answered(start):
+    app = """
+        import asyncio, os
+        async def answer(request):
+            print("called")
+            return await asyncio.get_running_loop().run_in_executor(None, os.read, 0, 100) + request
+        def app(request):
+            return answer(request) if request == b"!" else request
+    """
+    server = start(app, AT_IO, NOTED)
+    with server.connect() as client, server.connect() as other:
+        client.send(b"!")
+        assert lines(server, 1) == ["called"]
+        assert other.ask(b"the thread is back from Python then") is not None
+        server.signal(signal.SIGINT)
+        assert lines(server, 1) == ["noted"]
+        give(server, "answer")
+        assert client.receive() == b"answer!"
+    assert lines(server, 1) == ["returned None"]
+    assert server.stderr() == ""
 
 
 def test_an_error_after_one_ctrl_c_drops_nobody(start):
