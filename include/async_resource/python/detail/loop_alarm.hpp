@@ -71,10 +71,11 @@ class loop_alarm {
     when = rounded_up(when);
     const std::lock_guard lock(mutex_);
     if (stopped_ || wakes_at_ <= when) return;
+    if (const auto later = timer_.lock()) later->cancel();
     const auto timer = std::make_shared<timer_type>(asio::system_executor(), when);
-    timer->async_wait([this, when, timer, weak = std::weak_ptr(who)](std::error_code) {
+    timer->async_wait([this, when, timer, weak = std::weak_ptr(who)](std::error_code error) {
       const auto woken = weak.lock();
-      if (!woken) return;
+      if (error || !woken) return;
       forget(when);
       woken->wake();
     });
