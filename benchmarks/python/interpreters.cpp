@@ -21,8 +21,9 @@
 #include <future>
 #include <iomanip>
 #include <iostream>
+#include <stdexcept>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -31,20 +32,24 @@ namespace python = asyncres::python;
 using pool_type = asyncres::async_resource_pool<asio::thread_pool::executor_type, python::callable>;
 using seconds = std::chrono::duration<double>;
 
-// Calls a second. All are queued at once.
+// Calls a second. All are queued at once. Throws what one of them does.
 double rate(const pool_type& pool, std::size_t calls) {
   const auto call = [&pool](python::callable& callable) {
-    std::ignore = callable.with_reply(asio::buffer("request", 7), pool, [](asio::const_buffer) {});
+    const auto later = callable.with_reply(asio::buffer("request", 7), pool, [](asio::const_buffer) {});
+    if (!later.ready()) throw std::invalid_argument("this is for a function, not for a coroutine function");
   };
   std::atomic<std::size_t> left = calls;
+  std::atomic_flag failed;
+  std::exception_ptr failure;  // of the first one that fails
   std::promise<void> done;
   const auto start = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i != calls; ++i)
     pool.async_invoke(call, [&](std::exception_ptr e) {
-      if (e) std::terminate();
+      if (e && !failed.test_and_set()) failure = std::move(e);
       if (left.fetch_sub(1) == 1) done.set_value();
     });
   done.get_future().wait();
+  if (failure) std::rethrow_exception(failure);
   return static_cast<double>(calls) / seconds(std::chrono::steady_clock::now() - start).count();
 }
 

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <asio/as_tuple.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
 #include <asio/co_spawn.hpp>
@@ -21,6 +22,7 @@
 #include <asio/experimental/parallel_group.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
+#include <asio/read.hpp>
 #include <asio/read_until.hpp>
 #include <asio/readable_pipe.hpp>
 #include <asio/this_coro.hpp>
@@ -83,7 +85,9 @@ class server_process {
   }
 
   asio::awaitable<std::string> read_line() {
-    const auto size = co_await asio::async_read_until(output_, asio::dynamic_buffer(text_), '\n', asio::use_awaitable);
+    const auto [error, size] = co_await asio::async_read_until(output_, asio::dynamic_buffer(text_), '\n',
+                                                               asio::as_tuple(asio::use_awaitable));
+    if (error) throw std::runtime_error("python_server has ended: " + text_);
     auto line = text_.substr(0, size - 1);
     text_.erase(0, size);
     co_return line;
@@ -91,12 +95,13 @@ class server_process {
 
   void terminate() { ::kill(pid_, SIGTERM); }
 
-  /// The exit status, or -1.
-  int wait() {
+  /// The exit status, or -1; when it has ended, which closes its output.
+  asio::awaitable<int> wait() {
+    co_await asio::async_read(output_, asio::dynamic_buffer(text_), asio::as_tuple(asio::use_awaitable));
     int status = 0;
     ::waitpid(pid_, &status, 0);
     pid_ = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    co_return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
  private:
@@ -210,7 +215,7 @@ asio::awaitable<bool> demonstrate(server_process& process) {
 
   process.terminate();
   std::cout << "python_server: " << co_await process.read_line() << std::endl;
-  const int status = process.wait();
+  const int status = co_await process.wait();
   std::cout << total.answers << " requests served on " << total.connections << " connections, " << total.errors
             << " errors, " << rate << " requests per second; python_server exited with " << status << std::endl;
   co_return status == 0 && total.complete();

@@ -144,9 +144,8 @@ def answer_query(request, ident, flags, counts):
     return compose(ident, flags | AA, code, question, answers, authority, version is not None)
 
 
-@functools.lru_cache(maxsize=4096)
 def answer_to(request):
-    """The answer to a message whose number is 0: the zone does not change, and the same is asked again and again."""
+    """The answer to a message whose number is 0."""
     ident, flags, *counts = HEADER.unpack_from(request)
     kept = flags & (OPCODE | RD)
     if flags & OPCODE:
@@ -159,9 +158,14 @@ def answer_to(request):
         return compose(ident, kept, FORMERR)
 
 
+# The zone does not change, and the same is asked again and again; what is longer than a query is not kept, whoever sends it.
+kept_answer_to = functools.lru_cache(maxsize=4096)(answer_to)
+
+
 def answer(request):
     """Answer one DNS message with another."""
     number = bytes(request[:2])
     if len(request) < HEADER.size:
         return compose(int.from_bytes(number, "big"), 0, FORMERR)
-    return number + answer_to(b"\0\0" + request[2:])[2:]
+    find_answer = kept_answer_to if len(request) <= 512 else answer_to
+    return number + find_answer(b"\0\0" + request[2:])[2:]

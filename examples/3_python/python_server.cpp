@@ -18,8 +18,8 @@
 #include <exception>
 #include <iostream>
 #include <map>
-#include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "../support/options.hpp"
 #include "../support/server.hpp"
@@ -71,8 +71,10 @@ python_server_options read(int argc, char** argv) {
                            {{"thread", false}, {"io", true}}, result.at_io_thread),
        example::number_option<std::size_t>("interpreters", "COUNT", "with own_gil: that many, on as many threads (1)",
                                            result.interpreters, 1)});
+  if (result.interpreters > 1 && result.serving.gil != gil_policy::own_gil)
+    example::reject_command_line(argv, "--interpreters goes with --policy own_gil");
   if (result.at_io_thread && result.interpreters > 1)
-    throw std::invalid_argument("--interpreters have threads of their own, hence cannot be had with --home io");
+    example::reject_command_line(argv, "--interpreters have threads of their own, hence cannot be had with --home io");
   return result;
 }
 
@@ -86,7 +88,9 @@ void serve_with(example::server& server, const App& app) {
 template <class Executor>
 void serve_one(example::server& server, python::interpreter& interpreter, const python_server_options& options,
                const Executor& where) {
-  const asyncres::python_app app(where, interpreter, options.app, options.serving);
+  python::callable callable(interpreter, options.app, options.serving);
+  if (options.at_io_thread) callable.load();  // here: that is the thread that will run it
+  const asyncres::python_app app(where, std::move(callable));
   if (!options.at_io_thread) app.async_load(asyncres::block);
   serve_with(server, app.resource());
 }

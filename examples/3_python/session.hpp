@@ -8,6 +8,7 @@
 #include <async_resource/python.hpp>
 
 #include <asio/buffer.hpp>
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -18,9 +19,13 @@
 
 namespace example {
 
-/// What Python would print.
+/// What Python would print; one line where the traceback tells of Python's own importing only.
 inline std::string text_of(const asyncres::python::error& error) {
-  return error.traceback().empty() ? error.type() + ": " + error.what() : error.traceback();
+  const std::string& traceback = error.traceback();
+  std::size_t file = traceback.find("File \"");
+  while (file != std::string::npos && traceback.compare(file, 7, "File \"<") == 0)
+    file = traceback.find("File \"", file + 1);
+  return file == std::string::npos ? error.type() + ": " + error.what() : traceback;
 }
 
 /// Start requests in one trip to Python, and wait for each reply when it is its turn; read on meanwhile.

@@ -34,11 +34,12 @@ struct command_option {
   std::function<bool(const char*)> set;  ///< returns whether it takes that value; a flag gets null
 };
 
+/// An option that takes a text, which may not be empty.
 inline command_option text_option(const char* name, std::string_view kind, std::string_view purpose,
                                   std::string& value) {
   return {name, kind, purpose, [&value](const char* text) {
             value = text;
-            return true;
+            return !value.empty();
           }};
 }
 
@@ -88,14 +89,20 @@ inline void write_usage(std::ostream& out, const command_option& option) {
   out << line.substr(0, line.find_last_not_of(' ') + 1) << '\n';
 }
 
-/// Read a command line; exits with 0 after --help, and with 2 and one line on stderr when it makes no sense.
+inline std::string program_name(char** argv) {
+  return std::filesystem::path(argv[0]).filename().string();
+}
+
+/// A command line that makes no sense ends the program, with one line on stderr.
+[[noreturn]] inline void reject_command_line(char** argv, const std::string& message) {
+  std::cerr << program_name(argv) << ": " << message << "; try --help\n";
+  std::exit(2);
+}
+
+/// Read a command line; exits with 0 after --help, and with 2 when it makes no sense.
 inline void read_command_line(int argc, char** argv, std::string_view summary,
                               const std::vector<command_option>& known) {
-  const auto program = std::filesystem::path(argv[0]).filename().string();
-  const auto reject = [&](const std::string& message) {
-    std::cerr << program << ": " << message << "; try --help\n";
-    std::exit(2);
-  };
+  const auto reject = [&](const std::string& message) { reject_command_line(argv, message); };
 
   constexpr int first = 256, help = 255;
   std::vector<option> names{{"help", no_argument, nullptr, help}};
@@ -108,7 +115,7 @@ inline void read_command_line(int argc, char** argv, std::string_view summary,
   for (int code; (code = getopt_long(argc, argv, ":", names.data(), nullptr)) != -1;) {
     const std::string last = argv[optind - 1];
     if (code == help) {
-      std::cout << "usage: " << program << " [OPTION]...\n" << summary << "\n\n";
+      std::cout << "usage: " << program_name(argv) << " [OPTION]...\n" << summary << "\n\n";
       for (const auto& each : known) write_usage(std::cout, each);
       write_usage(std::cout, {"help", "", "show this text", nullptr});
       std::exit(0);

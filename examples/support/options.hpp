@@ -139,6 +139,10 @@ inline void read_options(int argc, char** argv, std::string_view summary, option
     known.insert(known.end(), group.begin(), group.end());
   }
   read_command_line(argc, argv, summary, known);
+  if (!result.tls_key.empty() && result.tls_certificate.empty())
+    reject_command_line(argv, "--tls-key goes with --tls-certificate");
+  if (!result.health_host.empty() && result.health_port.empty())
+    reject_command_line(argv, "--health-host goes with --health-port");
 }
 
 /// Read the command line of a server.

@@ -106,6 +106,12 @@ class Answers(unittest.TestCase):
         self.assertEqual(Reply(dns.answer(message + b"\0")).code, dns.FORMERR)
         self.assertEqual(len(dns.answer(b"")), 12)
 
+    def test_nothing_is_kept_of_a_message_longer_than_a_query(self):
+        kept = dns.kept_answer_to.cache_info().currsize
+        for number in range(10):
+            dns.answer(query("example", A) + bytes([number]) * 500)
+        self.assertEqual(dns.kept_answer_to.cache_info().currsize, kept)
+
     def test_a_response_is_not_answered_as_a_query(self):
         self.assertEqual(self.ask("example", A, flags=0x8000).code, dns.FORMERR)
 

@@ -42,6 +42,9 @@ class Help(unittest.TestCase):
 class WrongValues(unittest.TestCase):
     def test_they_are_one_line_and_status_two(self):
         wrong = {
+            "host": ("",),
+            "unix": ("",),
+            "health-host": ("",),
             "port": ("65536", "-1", "80a", ""),
             "threads": ("0", "x"),
             "limit": ("-1", "1k"),

@@ -122,12 +122,14 @@ class Failures(unittest.TestCase):
             "apps": "apps",
         }
         for target, message in cases.items():
-            with self.subTest(target):
-                run = subprocess.run([program(PYTHON_SERVER), "--app-dir", HERE, "--app", target, "--port", "0"],
-                                     capture_output=True, text=True, timeout=WATCHDOG)
-                self.assertEqual(run.returncode, 1)
-                self.assertEqual(run.stdout, "")
-                self.assertIn(message, run.stderr)
+            for home in ("thread", "io"):
+                with self.subTest(target=target, home=home):
+                    run = subprocess.run([program(PYTHON_SERVER), "--app-dir", HERE, "--app", target, "--port", "0",
+                                          "--home", home], capture_output=True, text=True, timeout=WATCHDOG)
+                    self.assertEqual(run.returncode, 1)
+                    self.assertEqual(run.stdout, "")
+                    self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
+                    self.assertIn(message, run.stderr)
 
     def test_a_port_in_use_is_said(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -182,10 +184,17 @@ class Options(unittest.TestCase):
                 self.assertEqual(len(run.stderr.splitlines()), 1)
                 self.assertIn(options[0], run.stderr)
 
-    def test_interpreters_have_threads_of_their_own(self):
-        run = self.run_with("--interpreters", "2", "--home", "io")
-        self.assertEqual(run.returncode, 1)
-        self.assertIn("--interpreters have threads of their own", run.stderr)
+    def test_options_that_do_not_go_together_are_one_line_and_status_two(self):
+        cases = {
+            ("--interpreters", "2"): "--interpreters goes with --policy own_gil",
+            ("--interpreters", "2", "--policy", "own_gil", "--home", "io"): "--interpreters have threads of their own",
+            ("--health-host", "127.0.0.1"): "--health-host goes with --health-port",
+        }
+        for options, message in cases.items():
+            with self.subTest(options):
+                run = self.run_with(*options)
+                self.assertEqual((run.returncode, run.stdout, len(run.stderr.splitlines())), (2, "", 1))
+                self.assertIn(message, run.stderr)
 
     def test_modules_are_found_by_pythonpath_too(self):
         environment = {**os.environ, "PYTHONPATH": HERE}

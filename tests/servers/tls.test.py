@@ -215,6 +215,12 @@ class Tls(unittest.TestCase):
                 self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (1, "", 1))
                 self.assertTrue(any(name in done.stderr for name in files), done.stderr)
 
+    def test_a_key_without_a_certificate_is_refused(self):
+        done = subprocess.run([ECHO, "--port", "0", "--tls-key", self.key], capture_output=True, text=True,
+                              timeout=WATCHDOG)
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (2, "", "echo_server: --tls-key goes with --tls-certificate; try --help\n"))
+
 
 if __name__ == "__main__":
     unittest.main()
