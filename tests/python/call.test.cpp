@@ -12,6 +12,7 @@
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
+#include <async_resource/tokens/block.hpp>
 #include <atomic>
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
@@ -177,4 +178,15 @@ TEST_CASE("an app is its resource", "[python][call]") {
       [resource](python::callable& run) { return run(asio::buffer("four", 4), resource).size(); }, asio::use_future);
   CHECK(wait(std::move(size)) == 4);
   CHECK(app.get_executor() == resource.get_executor());
+}
+
+TEST_CASE("a lease of an app calls the callable, whatever the policy", "[python][call]") {
+  environment world(echo);
+  for (const auto policy : policies()) {
+    asio::thread_pool pool(1);
+    const asyncres::python_app app(pool, world.python(), "app:run", {.gil = policy});
+    auto lease = app.resource().async_lease(asyncres::block);
+    const auto call = [&](python::callable& run) { return run(asio::buffer("leased", 6), lease); };
+    CHECK(to_string(lease.async_invoke(call, asyncres::block)) == "leased");
+  }
 }

@@ -21,7 +21,7 @@ namespace python_test {
 
 // Most of these say that they wait, and that they have ended, on the descriptors that a request gives.
 constexpr auto coroutine_functions = R"(
-import asyncio, contextvars, os
+import asyncio, contextvars, os, types
 
 async def echo(request):
     await asyncio.sleep(0)
@@ -41,11 +41,26 @@ class Awaitable:
     def __init__(self, request): self.request = request
     def __await__(self): return echo(self.request).__await__()
 
+@types.coroutine
+def generator(request):
+    yield from asyncio.sleep(0).__await__()
+    return request[::-1]
+
+class ByClass(bytes):
+    def __new__(cls, request): return super().__new__(cls, type(request).__name__.encode())
+    async def __call__(self): pass
+
 async def gathers(request):
     return b''.join(await asyncio.gather(*(echo(request) for i in range(3))))
 
 async def in_thread(request):
     return await asyncio.get_running_loop().run_in_executor(None, bytes.upper, request)
+
+long_sleep = None
+async def sleep_beside_a_long_one(request):
+    global long_sleep
+    long_sleep = long_sleep or asyncio.ensure_future(asyncio.sleep(3600))
+    return await sleep(request)
 
 async def sleep(request):
     await asyncio.sleep(float(request))
@@ -87,6 +102,15 @@ async def swallow(request):
         await asyncio.Event().wait()
     except asyncio.CancelledError:
         return b'swallowed'
+
+async def insist(request):
+    signal(request, 0)
+    for _ in range(2):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            signal(request, 1)
+    return b'cancelled twice'
 
 async def raise_instead(request):
     signal(request, 0)

@@ -4,6 +4,10 @@
 
 #include "coroutines.hpp"
 
+#if __has_include(<malloc.h>)
+#include <malloc.h>
+#endif
+
 #include <asio/as_tuple.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
@@ -61,13 +65,53 @@ TEMPLATE_TEST_CASE("timers, threads and several tasks bring a coroutine on", "[p
   }
 }
 
+#ifdef __GLIBC__
+TEST_CASE("a long sleep costs no memory for each short one beside it", "[python][coroutines]") {
+  environment world(coroutine_functions);
+  testing::pool_1 home;
+  const asyncres::python_app app(home.context(), world.python(), "app:sleep_beside_a_long_one");
+  const auto bytes_after = [&](int requests) {
+    for (int i = 0; i < requests; ++i) ask(app, "0.001");
+    return mallinfo2().uordblks;
+  };
+  const auto before = bytes_after(200);
+  CHECK(bytes_after(500) < before + 32'000);
+}
+#endif
+
 TEST_CASE("what can be awaited is, whoever made it", "[python][coroutines]") {
   environment world(coroutine_functions);
   testing::pool_1 home;
   const asyncres::python_app forwards(home.context(), world.python(), "app:forwards");
   const asyncres::python_app awaitable(home.context(), world.python(), "app:Awaitable");
+  const asyncres::python_app generator(home.context(), world.python(), "app:generator");
   CHECK(ask(forwards, "abc") == "cba");
   CHECK(ask(awaitable, "abc") == "cba");
+  CHECK(ask(generator, "abc") == "cba");
+}
+
+TEST_CASE("a class is not taken for what its instances are", "[python][coroutines]") {
+  environment world(coroutine_functions);
+  testing::pool_1 home;
+  const asyncres::python_app app(home.context(), world.python(), "app:ByClass",
+                                 {.request = python::request_type::view});
+  CHECK(ask(app, "abc") == "memoryview");
+  CHECK_FALSE(
+      app.resource().async_invoke([](python::callable& c) { return c.is_coroutine_function(); }, asyncres::block));
+}
+
+TEST_CASE("a call beyond max_awaiting is refused, until a coroutine has ended", "[python][coroutines]") {
+  environment world(coroutine_functions);
+  testing::pool_1 home;
+  const asyncres::python_app app(home.context(), world.python(), "app:wait", {.max_awaiting = 2});
+  waiting_call first(app), second(app);
+  CHECK(wait(begin(app, first.request)) == make_error_code(asyncres::errc::queue_full).message());
+  CHECK(wait(begin(app, "")) == make_error_code(asyncres::errc::queue_full).message());
+  first.cancel();
+  CHECK(wait(std::move(first.result)) == "aborted");
+  CHECK(ask(app, "") == "nothing to wait for");
+  second.cancel();
+  CHECK(wait(std::move(second.result)) == "aborted");
 }
 
 TEST_CASE("what a coroutine raises is the call's error", "[python][coroutines]") {

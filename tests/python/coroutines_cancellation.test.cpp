@@ -74,6 +74,18 @@ TEST_CASE("a task decides what its cancellation comes to", "[python][coroutines]
   CHECK(wait(std::move(raised.result)) == "ValueError: instead");
 }
 
+TEST_CASE("a task that goes on when it is cancelled can be cancelled again", "[python][coroutines][cancellation]") {
+  environment world(coroutine_functions);
+  testing::pool_1 home;
+  const asyncres::python_app app(home.context(), world.python(), "app:insist");
+  waiting_call insists(app);
+  for (int i = 0; i < 2; ++i) {
+    insists.cancel();
+    insists.ended.wait();
+  }
+  CHECK(wait(std::move(insists.result)) == "cancelled twice");
+}
+
 TEST_CASE("a call that is cancelled while it is queued never reaches the callable",
           "[python][coroutines][cancellation]") {
   environment world(coroutine_functions);
@@ -126,6 +138,19 @@ TEST_CASE("a pending reply that is dropped cancels its task", "[python][coroutin
     [[maybe_unused]] const auto never_started = std::move(dropped).async_get();
   }
   it.ended.wait();
+}
+
+TEST_CASE("a pending reply that is assigned to cancels its task, and has the other's",
+          "[python][coroutines][cancellation]") {
+  waiting_app it;
+  auto assigned = it.start();
+  it.waits.wait();
+  auto other = it.start();
+  it.waits.wait();
+  assigned = std::move(other);
+  it.ended.wait();
+  CHECK(other.ready());
+  CHECK_FALSE(assigned.ended());
 }
 
 TEST_CASE("waiting for a pending reply can be cancelled, and its task with it", "[python][coroutines][cancellation]") {

@@ -55,6 +55,7 @@ TEST_CASE("the type is the name of the class, wherever it comes from", "[python]
   CHECK(error_of_body("import json; json.loads('{')").type() == "JSONDecodeError");
   CHECK(error_of_body("raise Mine('x')", "class Mine(Exception): pass").type() == "Mine");
   CHECK(error_of_body("import zlib; zlib.decompress(b'x')").type() == "error");
+  CHECK(error_of_body("raise type('dotted.name', (Exception,), {})").type() == "dotted.name");
 }
 
 TEST_CASE("SystemExit and KeyboardInterrupt are errors and end nothing", "[python][error]") {

@@ -116,8 +116,14 @@ TEST_CASE("no environment variable changes an interpreter", "[python][interprete
 
 TEST_CASE("environment variables change an interpreter that asks for it", "[python][interpreter]") {
   const environment_variable path("PYTHONPATH", "/from/the/environment");
+  const environment_variable optimise("PYTHONOPTIMIZE", "2");
+  const environment_variable develop("PYTHONDEVMODE", "1");
+  const environment_variable hash("PYTHONHASHSEED", "0");
   python::interpreter python({.use_environment = true});
   CHECK_THAT(evaluate(python, "sys.path"), ContainsSubstring("/from/the/environment"));
+  CHECK(evaluate(python, "sys.flags.optimize") == "2");
+  CHECK(evaluate(python, "sys.flags.dev_mode") == "True");
+  CHECK(evaluate(python, "sys.flags.hash_randomization") == "0");
 }
 
 TEST_CASE("the standard library is the one of the libpython that runs", "[python][interpreter]") {

@@ -4,11 +4,13 @@
 
 #include <async_resource/python.hpp>
 
+#include <algorithm>
 #include <asio/io_context.hpp>
 #include <asio/thread_pool.hpp>
 #include <async_resource/pool.hpp>
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <exception>
 #include <future>
 #include <optional>
 #include <stdexcept>
@@ -131,6 +133,48 @@ TEST_CASE("a second home that would hold the same GIL is refused, from its first
   app.reset();
   first.join();
   CHECK(ask(other, "x") == "x");
+}
+
+TEST_CASE("a home of two threads that would both hold the GIL fails calls, and none waits for ever",
+          "[python][policies]") {
+  environment world("async def later(request): return request\ndef echo(request): return request\n");
+  for (const std::string target : {"app:echo", "app:later"}) {
+    asio::thread_pool home(2);
+    const asyncres::python_app app(home, world.python(), target, with(gil_policy::held));
+    for (int i = 0; i != 200; ++i) {
+      std::promise<std::string> answered;
+      auto answer = answered.get_future();
+      app.async_call(asio::buffer("x", 1), [&](std::exception_ptr e, const python::reply& reply) {
+        outcome came(std::exchange(e, nullptr));
+        try {
+          std::move(came).get();
+          answered.set_value(to_string(reply));
+        } catch (const python::error& error) {
+          answered.set_value(error.what());
+        }
+      });
+      const std::string what = wait(std::move(answer));
+      if (what != "x") CHECK(what.starts_with("gil_policy::held: another thread keeps the GIL"));
+    }
+  }
+}
+
+TEST_CASE("an interpreter of its own finds modules where the main one does, be its path a list or not",
+          "[python][policies]") {
+  const auto available = policies();
+  if (std::ranges::find(available, gil_policy::own_gil) == available.end()) SKIP("this CPython lacks the policy");
+  environment world(R"(
+import sys
+def echo(request): return request
+def change_path(request):
+    sys.path = tuple(sys.path)
+    return b'changed'
+)");
+  asio::thread_pool home(1);
+  const asyncres::python_app changes(home, world.python(), "app:change_path");
+  CHECK(ask(changes) == "changed");
+  const asyncres::python_app app(home, world.python(), "app:echo", with(gil_policy::own_gil));
+  CHECK(ask(app, "x") == "x");
 }
 
 TEST_CASE("a GIL that is held is given away with the callable, by a thread that goes on", "[python][policies]") {

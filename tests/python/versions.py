@@ -179,7 +179,7 @@ def test_in_chroot(suite, arguments):
         return subprocess.call(["chroot", folder, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
                                 "/async_resource/tests/python/versions.py", "--no-free-threaded", *arguments])
     finally:
-        output_of("umount", processes)
+        output_of("umount", "--lazy", processes)  # whoever may be looking at it
 
 
 def write_suppressions():

@@ -109,7 +109,7 @@ class python_app {
    * The handler's associated executor, else the inner executor.
    *
    * @par Per-Operation Cancellation
-   * None.
+   * `terminal`, `partial` and `total`, while it is queued. An import that runs is not interrupted.
    *
    * @par Errors
    * `python::error`: what importing raises, `AttributeError`, `TypeError` for what cannot be called, `RuntimeError` if
@@ -146,14 +146,15 @@ class python_app {
    *
    * @par Per-Operation Cancellation
    * `terminal`, `partial` and `total`, alike. While the call is queued, it completes at once with `operation_aborted`;
-   * while it runs, it is interrupted: see python::callable. While its coroutine awaits, that is cancelled, and the
-   * operation completes when it has ended: with `operation_aborted`, or with what it returns or raises instead.
+   * while it runs, it is interrupted: see python::callable. While its coroutine awaits, that is cancelled, as often as
+   * this is asked for, and the operation completes when it has ended: with `operation_aborted`, or with what it returns
+   * or raises instead.
    *
    * @par Errors
    * `python::error`: what the callable raises, `SystemExit` and `KeyboardInterrupt` included; `TypeError` if it does
    * not return `bytes` or what else has the buffer protocol; `BufferError` if that is not in one piece; what
-   * async_load() reports. `errc::closed` if home's execution context has been shut down, or
-   * the coroutine's result came too late for the resource's closing, which cancels it.
+   * async_load() reports. `errc::queue_full` beyond `python_options::max_awaiting`. `errc::closed` if home's execution
+   * context has been shut down, or the coroutine's result came too late for the resource's closing, which cancels it.
    *
    * @par Object Lifetimes
    * The handle may be dropped at once; what `request` refers to stays valid until completion. A callable that returns

@@ -34,10 +34,13 @@
 #include <async_resource/python/detail/object.hpp>
 #include <async_resource/python/detail/request_view.hpp>
 #include <async_resource/python/detail/running_call.hpp>
+#include <async_resource/python/detail/shared_interpreter.hpp>
 #include <async_resource/python/detail/subinterpreter.hpp>
 #include <async_resource/python/detail/target.hpp>
 #include <async_resource/python/detail/task_runner.hpp>
 #include <async_resource/python/detail/task_runner_at.hpp>
+#include <async_resource/python/detail/thread_states.hpp>
+#include <async_resource/python/error.hpp>
 #include <async_resource/python/interpreter.hpp>
 #include <async_resource/python/options.hpp>
 #include <async_resource/python/pending_reply.hpp>
@@ -123,7 +126,7 @@ class callable {
   /// Call with `request`, as `python_options::request` says, and keep the reply where it is.
   /**
    * @param request  Not needed any more when this returns.
-   * @param home     A handle of the resource that this is, or of the pool: where the reply is to be released.
+   * @param home     A handle of the resource that this is, a lease of it, or its pool: where the reply is to be released.
    *
    * @returns What the callable returned: anything with the buffer protocol, in one piece.
    *
@@ -144,11 +147,12 @@ class callable {
   /// The same; what is a coroutine function goes on at home, on an asyncio loop of this callable. It is given `bytes`.
   /**
    * @param request  Not needed any more when this returns.
-   * @param home     A handle of the resource that this is, or of the pool.
+   * @param home     A handle of the resource that this is, a lease of it, or its pool.
    *
    * @returns What the callable returned, in place, or what its coroutine will return.
    *
-   * @par Exceptions As for operator(), but for what the coroutine raises.
+   * @par Exceptions As for operator(), but for what the coroutine raises; `std::system_error` with `errc::queue_full`
+   *                 where as many coroutines are under way as `python_options::max_awaiting` says.
    */
   template <class Handle>
   pending_reply start(asio::const_buffer request, const Handle& home) {
@@ -276,7 +280,7 @@ class callable {
     pending_reply result;
     call(request, false, [&](detail::object returned, const detail::request_view* view) {
       if (detail::is_awaitable(returned))
-        result = pending_reply(tasks(home).start(returned));
+        result = pending_reply(tasks(home).start(returned, options_.max_awaiting));
       else
         result = take(detail::bytes_of(std::move(returned), view));
     });

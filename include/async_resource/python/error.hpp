@@ -24,6 +24,7 @@ namespace python {
  */
 class error : public std::runtime_error {
  public:
+  /// From what type(), what() and traceback() give, in UTF-8. Throws std::bad_alloc.
   error(std::string type, const std::string& message, std::string traceback = {})
       : std::runtime_error(message), text_(std::make_shared<const text>(std::move(type), std::move(traceback))) {}
 

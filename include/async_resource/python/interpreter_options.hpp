@@ -18,9 +18,11 @@ struct interpreter_options {
   std::vector<std::string> path = {};
   /// `sys.argv`. Python itself parses none of it.
   std::vector<std::string> arguments = {};
-  /// The `python3` whose installation or virtual environment serves; by default the installation of libpython.
+  /// The `python3` whose installation or virtual environment serves; by default the installation of libpython, or with
+  /// `use_environment` that of the first `python3` in PATH.
   std::string program = {};
-  /// Whether PATH, PYTHONPATH, PYTHONHOME and Python's other environment variables have a say.
+  /// Whether PATH, PYTHONPATH, PYTHONHOME and Python's other environment variables have a say, and what is installed for
+  /// the user only is found, as by `python3`. The locale and the standard streams stay the host's all the same.
   bool use_environment = false;
 };
 

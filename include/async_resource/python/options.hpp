@@ -8,6 +8,7 @@
 #include <async_resource/python/detail/python.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 
@@ -23,13 +24,13 @@ enum class gil_policy {
   per_batch,
   /// That of its interpreter, from the first call on, also while there is nothing to do. Saves taking it; other Python
   /// threads run only while a call lets go of it, or computes for longer than `sys.getswitchinterval()`. Home has one
-  /// thread, else calls fail with a `RuntimeError` that says so. Objects dropped by other threads wait. That thread
+  /// thread, else calls fail with a `RuntimeError` that says so. Another thread that needs the GIL, to drop an object for
+  /// one, asks for it, and waits until home's thread is between two functions. That thread
   /// gives the GIL away when the callable is destroyed at home, or when it ends: let home run until then. An execution
   /// context that is destroyed by another thread, while this one lives on, leaves it with the GIL, and the other one
   /// waiting.
   held,
-  /// That of a sub-interpreter of its own, made at home for the first call: several callables run at once. Needs
-  /// CPython
+  /// That of a sub-interpreter of its own, made at home for the first call: several callables run at once. Needs CPython
   /// 3.12, a target that is loaded by name, and modules that support it.
   own_gil,
   /// None, which CPython has to have been built for; calls of other callables, and Python threads, run at the same
@@ -56,8 +57,12 @@ struct python_options {
   python::gil_policy gil = python::gil_policy::per_batch;
   python::request_type request = python::request_type::bytes;
   /// How its resource is. Completions wait for the end of a visit to home, whose length `quantum` and `max_visit`
-  /// limit.
+  /// limit. What counts as its failure is all that a load or a call throws, an interrupted call included; not what a
+  /// coroutine raises later.
   resource_options resource = {.max_visit = std::chrono::microseconds(500)};
+  /// Coroutines that requests may have under way at once, which `resource.max_pending` does not count. Beyond it a call
+  /// fails with `errc::queue_full`, and the coroutine that it gave is closed.
+  std::size_t max_awaiting = unlimited;
 };
 
 namespace python::detail {

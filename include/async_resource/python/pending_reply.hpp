@@ -48,7 +48,8 @@ class pending_reply {
   /**
    * Initiating function: returns at once. The operation completes when the coroutine has ended. To be called once.
    *
-   * @param token The completion token; by default the operation is returned, to be awaited.
+   * @param token The completion token; by default the operation is returned, to be awaited. Not `block` at home: the
+   *              coroutine runs there, and that would wait for ever.
    *
    * @par Completion Signature
    * `void(std::exception_ptr, python::reply)`

@@ -24,7 +24,7 @@ inline int take_exit_status() noexcept {
   if (!PyErr_ExceptionMatches(PyExc_SystemExit)) return PyErr_Print(), 1;
   const object code(get_attribute(take_exception().get(), "code"));
   if (!code || code.get() == Py_None) return 0;
-  if (PyLong_Check(code.get())) return static_cast<int>(PyLong_AsLong(code.get()));
+  if (PyLong_Check(code.get())) return static_cast<int>(PyLong_AsLong(code.get()));  // -1 where it does not fit
   PySys_FormatStderr("%S\n", code.get());
   return 1;
 }
@@ -54,6 +54,7 @@ for step in threading._shutdown, atexit._run_exitfuncs, flush:
 // needs threads that only the parent has. As sys.exit() does, but for what C and C++ have registered. The GIL is held.
 [[noreturn]] inline void end_child() noexcept {
   const int status = take_exit_status();
+  PyErr_Clear();
   if (const object names(PyDict_New()); names)
     object(PyRun_String(end_child_source, Py_file_input, names.get(), names.get()));
   _exit(status);

@@ -43,8 +43,8 @@ inline std::string to_string(const object& text, const char* substitute) {
 }
 
 inline std::string type_of(const object& exception) {
-  const std::string name = Py_TYPE(exception.get())->tp_name;
-  return name.substr(name.rfind('.') + 1);
+  auto* const type = reinterpret_cast<PyObject*>(Py_TYPE(exception.get()));
+  return to_string(object(get_attribute(type, "__name__")), "<type.__name__ failed>");
 }
 
 inline std::string message_of(const object& exception) {

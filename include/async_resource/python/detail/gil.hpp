@@ -35,6 +35,7 @@ class gil {
         return;
       }
       if (outer) PyEval_SaveThread();
+      python->keeper().ask_another_to_let_go();
       PyEval_RestoreThread(own);
       taken_ = true;
       outer_ = outer;

@@ -44,6 +44,11 @@ class gil_keeper {
   bool mine() const noexcept { return thread_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
   bool nobody() const noexcept { return thread_.load(std::memory_order_relaxed) == std::thread::id(); }
 
+  // Before this thread takes the GIL, which a keeper that sleeps would not give.
+  void ask_another_to_let_go() noexcept {
+    if (!nobody() && !mine()) ask_to_let_go();
+  }
+
   // Has the keeper's executor call thread_states::let_go(). What posting throws is lost.
   void ask_to_let_go() noexcept try {
     std::function<void()> ask;

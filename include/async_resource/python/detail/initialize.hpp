@@ -29,8 +29,14 @@ inline void check(const PyStatus& status) {
     throw std::runtime_error(std::string("Python does not start: ") + (status.err_msg ? status.err_msg : "it exits"));
 }
 
+// Signals and the standard streams stay the host's, and nobody parses its arguments.
 struct configuration : PyConfig {
-  configuration() { PyConfig_InitIsolatedConfig(this); }
+  explicit configuration(bool environment) {
+    environment ? PyConfig_InitPythonConfig(this) : PyConfig_InitIsolatedConfig(this);
+    install_signal_handlers = 0;
+    configure_c_stdio = 0;
+    parse_argv = 0;
+  }
   configuration(const configuration&) = delete;
   configuration& operator=(const configuration&) = delete;
   ~configuration() { PyConfig_Clear(this); }
@@ -54,10 +60,10 @@ inline std::string program_of(const interpreter_options& options) {
 // UTF-8 throughout, for the locale belongs to the host.
 inline void preinitialize(const interpreter_options& options) {
   PyPreConfig config;
-  PyPreConfig_InitIsolatedConfig(&config);
+  options.use_environment ? PyPreConfig_InitPythonConfig(&config) : PyPreConfig_InitIsolatedConfig(&config);
+  config.configure_locale = 0;
+  config.coerce_c_locale = 0;
   config.utf8_mode = 1;
-  config.isolated = !options.use_environment;
-  config.use_environment = options.use_environment;
   check(Py_PreInitialize(&config));
 }
 
@@ -72,9 +78,7 @@ inline void initialize(const interpreter_options& options) {
   Py_SetPath(nullptr);  // Forgets where the interpreter before this one looked.
 #endif
   preinitialize(options);
-  configuration config;
-  config.isolated = !options.use_environment;
-  config.use_environment = options.use_environment;
+  configuration config(options.use_environment);
   if (const auto program = program_of(options); !program.empty())
     check(PyConfig_SetBytesString(&config, &config.program_name, program.c_str()));
   set_arguments(config, options.arguments);

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 
+#include <async_resource/detail/access.hpp>
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/python/detail/shared_interpreter.hpp>
 #include <async_resource/python/detail/thread_states.hpp>
@@ -44,12 +45,14 @@ class kept_gil {
     if (let_go_ && !thread_states::here().let_go(*python_)) python_->keeper().forget_ask();
   }
 
-  // Who can be asked to let go.
+  // At home: who can be asked to let go.
   template <class Handle>
-  void know(const Handle& home, const interpreter_pointer& python) {
+  void know(const Handle& handle, const interpreter_pointer& python) {
     if (let_go_) return;
+    const auto home = asyncres::detail::access::home_here(handle);
+    if (!home) return;
     python_ = python;
-    let_go_ = let_go_on(home.get_inner_executor(), python);
+    let_go_ = let_go_on(home->inner_executor(), python);
   }
 
   // Before the GIL is taken: from here on it is kept, if home is known. Another thread that keeps it never gives it

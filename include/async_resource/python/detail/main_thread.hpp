@@ -17,6 +17,7 @@
 #include <async_resource/python/detail/current_interpreter.hpp>
 #include <async_resource/python/detail/exception.hpp>
 #include <async_resource/python/detail/initialize.hpp>
+#include <async_resource/python/detail/shared_interpreter.hpp>
 #include <async_resource/python/detail/thread_states.hpp>
 #include <async_resource/python/interpreter_options.hpp>
 

@@ -74,13 +74,19 @@ class request_task : public std::enable_shared_from_this<request_task> {
     return done_;
   }
 
-  // By any thread: has it cancelled at home, unless it ends before.
+  // By any thread: has it cancelled at home, unless it ends before. Asked for again by then, it is done once.
   void cancel() noexcept {
     {
       const std::lock_guard lock(mutex_);
-      if (done_ || std::exchange(cancelled_, true)) return;
+      if (done_ || std::exchange(to_cancel_, true)) return;
     }
     if (const auto canceller = canceller_.lock()) canceller->cancel(shared_from_this());
+  }
+
+  // At home, out of the list of those to cancel: it may be asked for again.
+  void begin_cancelling() noexcept {
+    const std::lock_guard lock(mutex_);
+    to_cancel_ = false;
   }
 
   // For whoever runs the loop.
@@ -91,7 +97,7 @@ class request_task : public std::enable_shared_from_this<request_task> {
   const std::weak_ptr<task_canceller> canceller_;
   mutable std::mutex mutex_;  // Guards what follows, until it is done.
   bool done_ = false;
-  bool cancelled_ = false;
+  bool to_cancel_ = false;
   void* context_ = nullptr;
   callback callback_ = nullptr;
   std::exception_ptr error_;
@@ -105,7 +111,7 @@ class request_owner {
   explicit request_owner(std::shared_ptr<request_task> task) noexcept : task_(std::move(task)) {}
   request_owner(request_owner&&) noexcept = default;
   request_owner& operator=(request_owner&& other) noexcept {
-    task_.swap(other.task_);
+    request_owner(std::move(other)).task_.swap(task_);
     return *this;
   }
   ~request_owner() {

@@ -9,16 +9,19 @@
 
 #if PY_VERSION_HEX >= 0x030C0000
 
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <async_resource/python/detail/attached.hpp>
 #include <async_resource/python/detail/exception.hpp>
 #include <async_resource/python/detail/gil.hpp>
 #include <async_resource/python/detail/object.hpp>
 #include <async_resource/python/detail/shared_interpreter.hpp>
+#include <async_resource/python/error.hpp>
 
 namespace asyncres {
 inline namespace v0 {
@@ -30,9 +33,11 @@ class module_path {
   // Of the one that is attached.
   static module_path copy() {
     module_path result;
-    PyObject* const path = PySys_GetObject("path");  // borrowed
-    for (Py_ssize_t i = 0; path && i != PyList_Size(path); ++i) {
-      const object text(PyUnicode_EncodeFSDefault(PyList_GetItem(path, i)));
+    PyObject* const path = PySys_GetObject("path");                // borrowed
+    const object entries(path ? PySequence_List(path) : nullptr);  // which need not be a list
+    if (!entries) PyErr_Clear();
+    for (Py_ssize_t i = 0; entries && i != PyList_GET_SIZE(entries.get()); ++i) {
+      const object text(PyUnicode_EncodeFSDefault(PyList_GET_ITEM(entries.get(), i)));
       if (text)
         result.entries_.emplace_back(PyBytes_AS_STRING(text.get()),
                                      static_cast<std::size_t>(PyBytes_GET_SIZE(text.get())));

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -24,6 +25,7 @@
 #include <async_resource/detail/user_code.hpp>
 #include <async_resource/error.hpp>
 #include <async_resource/python/detail/attribute.hpp>
+#include <async_resource/python/detail/awaitable.hpp>
 #include <async_resource/python/detail/end_child.hpp>
 #include <async_resource/python/detail/event_loop.hpp>
 #include <async_resource/python/detail/exception.hpp>
@@ -33,6 +35,7 @@
 #include <async_resource/python/detail/object.hpp>
 #include <async_resource/python/detail/request_task.hpp>
 #include <async_resource/python/detail/shared_interpreter.hpp>
+#include <async_resource/python/error.hpp>
 #include <async_resource/python/reply.hpp>
 
 namespace asyncres {
@@ -62,8 +65,12 @@ class task_runner : public task_canceller,
     call_atexit("register");
   }
 
-  // At home with the GIL held, until it is stopped.
-  std::shared_ptr<request_task> start(const object& awaitable) {
+  // At home with the GIL held, until it is stopped. Throws `errc::queue_full` with so many under way.
+  std::shared_ptr<request_task> start(const object& awaitable, std::size_t most) {
+    if (under_way() >= most) {
+      close_coroutine(awaitable);
+      throw std::system_error(errc::queue_full);
+    }
     auto request = std::make_shared<request_task>(std::shared_ptr<task_canceller>(shared_from_this()));
     const object done = function("done", &task_runner::done, new ended_call{weak_from_this(), request});
     request->task = {python_, loop_->start(awaitable, done)};
@@ -223,7 +230,11 @@ class task_runner : public task_canceller,
       const std::lock_guard lock(mutex_);
       return std::move(to_cancel_);
     }();
-    for (; asked; asked = std::move(asked->next_to_cancel)) cancel_task(*asked);
+    while (const auto request = std::move(asked)) {
+      asked = std::move(request->next_to_cancel);
+      request->begin_cancelling();
+      cancel_task(*request);
+    }
   }
 
   static void cancel_task(const request_task& request) noexcept {
@@ -298,6 +309,11 @@ class task_runner : public task_canceller,
     }
   }
 
+  std::size_t under_way() noexcept {
+    const std::lock_guard lock(mutex_);
+    return requests_.size();
+  }
+
   // An owner, unless the callable or home goes.
   home_ref own_home() noexcept {
     const std::lock_guard lock(mutex_);
@@ -326,7 +342,7 @@ class task_runner_pointer {
   task_runner_pointer(std::shared_ptr<task_runner> runner) noexcept : runner_(std::move(runner)) {}
   task_runner_pointer(task_runner_pointer&&) noexcept = default;
   task_runner_pointer& operator=(task_runner_pointer&& other) noexcept {
-    runner_.swap(other.runner_);
+    task_runner_pointer(std::move(other)).runner_.swap(runner_);
     return *this;
   }
   ~task_runner_pointer() {
