@@ -126,7 +126,8 @@ class callable {
   /// Call with `request`, as `python_options::request` says, and keep the reply where it is.
   /**
    * @param request  Not needed any more when this returns.
-   * @param home     A handle of the resource that this is, a lease of it, or its pool: where the reply is to be released.
+   * @param home     A handle of the resource that this is, a lease of it, or its pool: where the reply is to be
+   *                 released.
    *
    * @returns What the callable returned: anything with the buffer protocol, in one piece.
    *

@@ -21,8 +21,8 @@ struct interpreter_options {
   /// The `python3` whose installation or virtual environment serves; by default the installation of libpython, or with
   /// `use_environment` that of the first `python3` in PATH.
   std::string program = {};
-  /// Whether PATH, PYTHONPATH, PYTHONHOME and Python's other environment variables have a say, and what is installed for
-  /// the user only is found, as by `python3`. The locale and the standard streams stay the host's all the same.
+  /// Whether PATH, PYTHONPATH, PYTHONHOME and Python's other environment variables have a say, and what is installed
+  /// for the user only is found, as by `python3`. The locale and the standard streams stay the host's all the same.
   bool use_environment = false;
 };
 

@@ -24,14 +24,13 @@ enum class gil_policy {
   per_batch,
   /// That of its interpreter, from the first call on, also while there is nothing to do. Saves taking it; other Python
   /// threads run only while a call lets go of it, or computes for longer than `sys.getswitchinterval()`. Home has one
-  /// thread, else calls fail with a `RuntimeError` that says so. Another thread that needs the GIL, to drop an object for
-  /// one, asks for it, and waits until home's thread is between two functions. That thread
-  /// gives the GIL away when the callable is destroyed at home, or when it ends: let home run until then. An execution
-  /// context that is destroyed by another thread, while this one lives on, leaves it with the GIL, and the other one
-  /// waiting.
+  /// thread, else calls fail with a `RuntimeError` that says so. Another thread that needs the GIL, to drop an object
+  /// for one, asks for it, and waits until home's thread is between two functions. That thread gives the GIL away when
+  /// the callable is destroyed at home, or when it ends: let home run until then. An execution context that is
+  /// destroyed by another thread, while this one lives on, leaves it with the GIL, and the other one waiting.
   held,
-  /// That of a sub-interpreter of its own, made at home for the first call: several callables run at once. Needs CPython
-  /// 3.12, a target that is loaded by name, and modules that support it.
+  /// That of a sub-interpreter of its own, made at home for the first call: several callables run at once. Needs
+  /// CPython 3.12, a target that is loaded by name, and modules that support it.
   own_gil,
   /// None, which CPython has to have been built for; calls of other callables, and Python threads, run at the same
   /// time.
