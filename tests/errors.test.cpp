@@ -3,6 +3,8 @@
 // https://www.boost.org/LICENSE_1_0.txt)
 
 #include <async_resource/async_resource.hpp>
+#include <async_resource/double_dispatch.hpp>
+#include <async_resource/pool.hpp>
 
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
@@ -12,15 +14,18 @@
 #include <asio.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <exception>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "support/contexts.hpp"
+#include "support/counting_allocator.hpp"
 
 // Promise 7: errors travel. Pitfalls 4 and 5.
 
@@ -98,6 +103,46 @@ int run_counting_throws(asio::io_context& context) {
   return caught;
 }
 
+// Throws when it is moved for the n-th time.
+struct reluctant {
+  reluctant() = default;
+  explicit reluctant(int& n) : left(&n) {}
+  reluctant(reluctant&& other) : left(other.left) {
+    if (left && --*left == 0) throw std::runtime_error("result");
+  }
+
+  int* left = nullptr;
+};
+
+// Moves of the result that throw, one after the other; start(home, left, callers, handler) begins an operation with
+// that result. How many of them its handler did not hear of. Every block has to be back.
+template <class Start>
+int count_unheard(Start start) {
+  int unheard = 0;
+  for (int n = 1, left = 0; left <= 0; ++n) {
+    INFO("move " << n);
+    left = n;
+    testing::allocation_count blocks;
+    int called = 0;
+    int failed = 0;
+    asio::io_context callers;
+    testing::pool_1 home;
+    start(home.context(), left, callers,
+          asio::bind_allocator(testing::counting_allocator<void>(blocks),
+                               [&](std::exception_ptr failure, const reluctant&) {
+                                 ++called;
+                                 failed += failure != nullptr;
+                               }));
+    const int caught = run_counting_throws(callers);
+    home.join();
+    CHECK(called + caught == 1);
+    CHECK(failed == (left <= 0 && called));
+    CHECK(blocks.live == 0);
+    unheard += caught;
+  }
+  return unheard;
+}
+
 }  // namespace
 
 // Pitfall 5: called a second time, moved-from, by the catch clause that it was delivered in.
@@ -132,6 +177,40 @@ TEST_CASE("a handler that throws on the inner executor does not keep the queue f
   const int caught = run_counting_throws(context);
   CHECK(runs == 200);
   CHECK(caught == 200);
+}
+
+// The last move makes the handler's argument: if that throws, there is nothing to call it with.
+TEST_CASE("what moving a result throws on its way is the failure of the operation, and its block is given back",
+          "[async_resource][errors]") {
+  const auto returns = [](int& left) { return [&left](auto&...) { return reluctant(left); }; };
+  const auto invoke = [&](auto& home, int& left, auto handler) {
+    async_resource<asio::any_io_executor, int>(home, 0).async_invoke(returns(left), std::move(handler));
+  };
+
+  SECTION("a resource") {
+    CHECK(count_unheard([&](auto& home, int& left, auto& callers, auto handler) {
+            invoke(home, left, asio::bind_executor(callers, std::move(handler)));
+          }) == 1);
+  }
+  SECTION("a handler on an executor that cannot post") {
+    CHECK(count_unheard([&](auto& home, int& left, auto& callers, auto handler) {
+            const asio::any_completion_executor executor(callers.get_executor());
+            invoke(home, left, asio::bind_executor(executor, std::move(handler)));
+          }) == 1);
+  }
+  SECTION("a pool") {
+    CHECK(count_unheard([&](auto& home, int& left, auto& callers, auto handler) {
+            asyncres::async_resource_pool<asio::any_io_executor, int>(home, 1, [](std::size_t) {
+              return 0;
+            }).async_invoke(returns(left), asio::bind_executor(callers, std::move(handler)));
+          }) == 1);
+  }
+  SECTION("double_dispatch") {
+    CHECK(count_unheard([&](auto& home, int& left, auto& callers, auto handler) {
+            asyncres::double_dispatch(home.get_executor(), returns(left),
+                                      asio::bind_executor(callers, std::move(handler)));
+          }) == 1);
+  }
 }
 
 TEST_CASE("each error of the library has a message of its own, and is an std::error_code", "[async_resource][errors]") {

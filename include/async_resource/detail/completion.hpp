@@ -97,7 +97,8 @@ class completion : public context_member {
     // All of it leaves the block before the handler runs, so that what the handler starts may have the memory.
     [[maybe_unused]] const auto work = std::move(work_);
     Handler handler = std::move(*handler_);
-    Outcome outcome = std::move(outcome_);
+    Outcome outcome;
+    outcome.take(std::move(outcome_));
     this->destroy();
     std::move(outcome).pass_to(std::move(handler));
   }

@@ -29,6 +29,9 @@ class callback_arguments {
   void set(Args... args) noexcept { args_.emplace(std::move(args)...); }
   void reset() noexcept { args_.reset(); }
 
+  // Takes over what another was given. They move without throwing: check_transform() has seen to that.
+  void take(callback_arguments&& other) noexcept { args_.emplace(std::move(other.args_).value()); }
+
   // Instead of them: the disposition, and what its types are by default.
   void set_error(std::error_code error) {
     using disposition = std::tuple_element_t<0, std::tuple<Args...>>;
