@@ -3,17 +3,20 @@
 // https://www.boost.org/LICENSE_1_0.txt)
 
 #include <async_resource/async_resource.hpp>
+#include <async_resource/pool.hpp>
 
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
 
 #include <asio.hpp>
 
+#include <cstddef>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "support/contexts.hpp"
@@ -39,6 +42,19 @@ struct pinned {
 
 using io_executor = asio::io_context::executor_type;
 
+// Gives its executor to whoever asks.
+struct open_context : asio::io_context {
+  using asio::io_context::get_executor;
+  io_executor get_executor() const noexcept {
+    return const_cast<open_context*>(this)->asio::io_context::get_executor();
+  }
+};
+
+template <class Where>
+concept makes_number = requires(Where&& where) {
+  make_async_resource<int>(std::forward<Where>(where), 1);
+};
+
 }  // namespace
 
 TEST_CASE("is_constructible tells the truth", "[async_resource][construction]") {
@@ -58,10 +74,44 @@ TEST_CASE("is_constructible tells the truth", "[async_resource][construction]") 
   STATIC_REQUIRE_FALSE(std::is_constructible_v<on_io, asio::thread_pool&, int>);
   STATIC_REQUIRE_FALSE(std::is_constructible_v<on_io, asio::any_io_executor, int>);
 
+  using pool = asyncres::async_resource_pool<io_executor, int>;
+  STATIC_REQUIRE(std::is_constructible_v<pool, asio::io_context&, std::size_t, int (*)(std::size_t)>);
+  STATIC_REQUIRE_FALSE(std::is_constructible_v<pool, asio::thread_pool&, std::size_t, int (*)(std::size_t)>);
+
+  STATIC_REQUIRE(makes_number<asio::io_context&>);
+  STATIC_REQUIRE(makes_number<const io_executor&>);
+  STATIC_REQUIRE(makes_number<const asio::strand<io_executor>&>);
+  STATIC_REQUIRE_FALSE(makes_number<int>);
+
   STATIC_REQUIRE_FALSE(std::is_convertible_v<asio::io_context&, numbers>);
   STATIC_REQUIRE(std::is_nothrow_copy_constructible_v<numbers>);
   STATIC_REQUIRE(std::is_nothrow_move_constructible_v<numbers>);
   STATIC_REQUIRE(std::is_nothrow_copy_assignable_v<numbers>);
+}
+
+TEST_CASE("a context that is const is a home if it gives its executor", "[async_resource][construction]") {
+  using on_io = async_resource<io_executor, int>;
+  using erased = async_resource<asio::any_io_executor, int>;
+  using pool = asyncres::async_resource_pool<io_executor, int>;
+  using factory = int (*)();
+  using pool_factory = int (*)(std::size_t);
+  using asyncres::from_factory_t;
+  using asyncres::resource_options;
+
+  STATIC_REQUIRE_FALSE(std::is_constructible_v<on_io, const asio::io_context&, int>);
+  STATIC_REQUIRE_FALSE(std::is_constructible_v<erased, const asio::io_context&, int>);
+  STATIC_REQUIRE_FALSE(std::is_constructible_v<on_io, const asio::io_context&, resource_options, std::in_place_t, int>);
+  STATIC_REQUIRE_FALSE(
+      std::is_constructible_v<on_io, const asio::io_context&, resource_options, from_factory_t, factory>);
+  STATIC_REQUIRE_FALSE(std::is_constructible_v<pool, const asio::io_context&, std::size_t, pool_factory>);
+  STATIC_REQUIRE_FALSE(makes_number<const asio::io_context&>);
+
+  open_context context;
+  const open_context& seen = context;
+  const erased resource(seen, 1);
+  CHECK(make_async_resource<int>(seen, 1).get_inner_executor() == context.get_executor());
+  CHECK(pool(seen, 1, [](std::size_t) { return 1; }).get_executor() == context.get_executor());
+  CHECK(resource.get_inner_executor() == asio::any_io_executor(context.get_executor()));
 }
 
 TEMPLATE_TEST_CASE("a resource is constructed in place, in the caller's thread", "[async_resource][construction]",

@@ -64,12 +64,21 @@ struct executor_at<E> {
 template <class E>
 using executor_of = typename executor_at<std::remove_cvref_t<E>>::type;
 
+// A context that gives its executor to whoever refers to it like this: most do not to whom they are const.
+template <class E, class Executor>
+concept context_for = execution_context<E> && requires(E&& context) {
+  { context.get_executor() } -> std::convertible_to<Executor>;
+};
+
+template <class E, class Executor>
+concept strand_for = strand<E> && std::is_convertible_v<executor_of<E>, Executor>;
+
 template <class E>
-concept home_place = execution_context<E> || asio::execution::executor<std::remove_cvref_t<E>>;
+concept home_place = context_for<E, executor_of<E>> || asio::execution::executor<std::remove_cvref_t<E>>;
 
 // Where a home made of Executor can be: see the constructor of async_resource.
 template <class E, class Executor>
-concept home_for = std::is_convertible_v<E, Executor> || std::is_convertible_v<executor_of<E>, Executor>;
+concept home_for = std::is_convertible_v<E, Executor> || context_for<E, Executor> || strand_for<E, Executor>;
 
 template <class E, class Executor, class Resource, class... Args>
 concept can_house = home_for<E, Executor> && makes<Resource, Args...>;
