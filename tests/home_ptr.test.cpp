@@ -15,7 +15,9 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "support/contexts.hpp"
 #include "support/error_codes.hpp"
@@ -43,6 +45,11 @@ struct immortal {
   explicit immortal(std::atomic<int>& n) : deaths(&n) {}
   ~immortal() { ++*deaths; }
   std::atomic<int>* deaths;
+};
+
+struct point {
+  int x;
+  int y;
 };
 
 }  // namespace
@@ -125,6 +132,21 @@ TEST_CASE("a home_ptr is made at home only", "[home_ptr]") {
   CHECK(code_of_making_one() == asyncres::errc::not_at_home);
   context.reset();
   CHECK(code_of_making_one() == asyncres::errc::not_at_home);
+}
+
+TEMPLATE_TEST_CASE("an object is made with parentheses where they do, with braces if it is an aggregate", "[home_ptr]",
+                   ASYNC_RESOURCE_TEST_CONTEXTS) {
+  TestType home;
+  async_resource<asio::any_io_executor, int> resource(home.context(), 0);
+  auto made = resource.async_invoke(
+      [resource](int&) {
+        const auto aggregate = make_home_ptr<point>(resource, 1, 2);
+        const auto five_sevens = make_home_ptr<std::vector<int>>(resource, 5u, 7);
+        const auto immovable = make_home_ptr<std::atomic<int>>(resource, 4);
+        return std::tuple(aggregate->x, aggregate->y, *five_sevens, immovable->load());
+      },
+      asio::use_future);
+  CHECK(made.get() == std::tuple(1, 2, std::vector(5, 7), 4));
 }
 
 TEST_CASE("with home gone, the object is destroyed where it is dropped, or left alone if it asks for that",

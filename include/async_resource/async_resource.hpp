@@ -22,6 +22,7 @@
 #include <async_resource/detail/home_ref.hpp>
 #include <async_resource/detail/invoke.hpp>
 #include <async_resource/detail/lease_hold.hpp>
+#include <async_resource/detail/makes.hpp>
 #include <async_resource/detail/operation.hpp>
 #include <async_resource/detail/resumption.hpp>
 #include <async_resource/detail/tenant.hpp>

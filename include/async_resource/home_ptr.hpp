@@ -14,6 +14,7 @@
 #include <async_resource/detail/access.hpp>
 #include <async_resource/detail/home.hpp>
 #include <async_resource/detail/home_ref.hpp>
+#include <async_resource/detail/makes.hpp>
 #include <async_resource/detail/user_code.hpp>
 #include <async_resource/error.hpp>
 
@@ -39,7 +40,7 @@ class home_object final : public home_task {
  public:
   template <class... Args>
   explicit home_object(home_ref<home_base> home, Args&&... args)
-      : home_(std::move(home)), object_(std::forward<Args>(args)...) {
+      : home_(std::move(home)), object_(make_of<T>(std::forward<Args>(args)...)) {
     set_stamp({0, task_stamp::anytime, {}});
   }
 
@@ -133,7 +134,7 @@ class home_ptr {
 /**
  * @param handle The resource's handle, or a lease of it. Or a pool: then it is the home of the member whose function
  *               calls this.
- * @param args   What the object is constructed from.
+ * @param args   What the object is constructed from: `T(args...)`, or `T{args...}` for an aggregate.
  *
  * @par Errors
  * Throws `std::system_error` with `errc::not_at_home` when called anywhere but on the strand of the resource, with

@@ -12,6 +12,7 @@
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/home.hpp>
+#include <async_resource/detail/makes.hpp>
 #include <async_resource/detail/tenant.hpp>
 
 namespace asyncres {
@@ -31,22 +32,6 @@ concept execution_context = is_execution_context<std::remove_cvref_t<T>> && has_
 
 template <class T>
 concept strand = is_strand<std::remove_cvref_t<T>>;
-
-template <class Resource, class... Args>
-concept makes_with_braces = requires(Args&&... args) {
-  Resource{std::forward<Args>(args)...};
-};
-
-template <class Resource, class... Args>
-inline constexpr bool is_made_of = std::is_constructible_v<Resource, Args...>;
-template <class Resource, class... Args>
-  requires std::is_aggregate_v<Resource>
-inline constexpr bool is_made_of<Resource, Args...> =
-    std::is_constructible_v<Resource, Args...> || makes_with_braces<Resource, Args...>;
-
-// Resource(args...), or Resource{args...} for an aggregate.
-template <class Resource, class... Args>
-concept makes = is_made_of<Resource, Args...>;
 
 // The executor that a strand made there is made of: of a context or a strand, theirs.
 template <class E>

@@ -22,6 +22,7 @@
 #include <async_resource/concepts.hpp>
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/counter.hpp>
+#include <async_resource/detail/makes.hpp>
 #include <async_resource/detail/observation.hpp>
 #include <async_resource/detail/run_watch.hpp>
 #include <async_resource/detail/task.hpp>
@@ -57,14 +58,9 @@ struct with_view {
 template <class Resource, class Observer>
 class tenant {
  public:
-  // Braces only where parentheses cannot: an aggregate.
   template <class... Args>
   tenant(const resource_options& options, std::in_place_t, Args&&... args) : tenant(options, nullptr) {
-    void* const place = std::addressof(resource_);
-    if constexpr (std::is_constructible_v<Resource, Args...>)
-      ::new (place) Resource(std::forward<Args>(args)...);
-    else
-      ::new (place) Resource{std::forward<Args>(args)...};
+    ::new (static_cast<void*>(std::addressof(resource_))) Resource(make_of<Resource>(std::forward<Args>(args)...));
     made_ = true;
   }
 
