@@ -199,10 +199,11 @@ bool check_app(const arguments& given) {
 template <class Number>
 bool read_number(PyObject* given, long least, long most, const char* message, Number& result) {
   if (!given) return true;
+  const python::detail::object index(PyNumber_Index(given));  // no float, which Python 3.8 takes for a long
+  if (!index) return false;
   int overflow = 0;
-  const long number = PyLong_AsLongAndOverflow(given, &overflow);
-  if (PyErr_Occurred() || !check(!overflow && least <= number && number <= most, PyExc_ValueError, message))
-    return false;
+  const long number = PyLong_AsLongAndOverflow(index.get(), &overflow);
+  if (!check(!overflow && least <= number && number <= most, PyExc_ValueError, message)) return false;
   result = static_cast<Number>(number);
   return true;
 }
