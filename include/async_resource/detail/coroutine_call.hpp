@@ -82,12 +82,16 @@ class coroutine_relay : public std::enable_shared_from_this<coroutine_relay<Home
 
 // The slot's end.
 template <class Home>
-struct cancel_coroutine {
-  std::shared_ptr<coroutine_relay<Home>> relay;
+class cancel_coroutine {
+ public:
+  explicit cancel_coroutine(std::shared_ptr<coroutine_relay<Home>> relay) noexcept : relay_(std::move(relay)) {}
 
   void operator()(asio::cancellation_type_t type) noexcept {
-    if (type != asio::cancellation_type::none) relay->cancel();
+    if (type != asio::cancellation_type::none) relay_->cancel();
   }
+
+ private:
+  std::shared_ptr<coroutine_relay<Home>> relay_;
 };
 
 // The way back of an operation whose function is a coroutine.
