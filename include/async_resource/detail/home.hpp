@@ -17,6 +17,7 @@
 
 #include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/context_registry.hpp>
+#include <async_resource/detail/coroutine_watch.hpp>
 #include <async_resource/detail/executor.hpp>
 #include <async_resource/detail/home_base.hpp>
 #include <async_resource/detail/observation.hpp>
@@ -115,11 +116,18 @@ class home final : public home_base {
   }
 
   // Refuses what was submitted before, and asks the function that runs to give up.
-  void cancel() noexcept { ask_running(begin_epoch()); }
+  void cancel() noexcept {
+    const std::uint32_t epoch = begin_epoch();
+    ask_running(epoch);
+    coroutines_.cancel(epoch);
+  }
   // The latter alone, if it was submitted before that epoch.
   void ask_running(std::uint32_t epoch = std::numeric_limits<std::uint32_t>::max()) noexcept {
     tenant_.ask(epoch, [this] { return is_here(); });
   }
+
+  // For a function that is a coroutine, while it runs.
+  coroutine_watch& coroutines() noexcept { return coroutines_; }
 
   resource_stats stats() noexcept {
     resource_stats stats;
@@ -136,7 +144,7 @@ class home final : public home_base {
     tenant_.note_ended(failure);
     if (tenant_.poisoned()) poison();
   }
-  void note_uncalled() noexcept { tally().note_refused(asio::error::operation_aborted); }
+  void note_uncalled(std::error_code why) noexcept { tally().note_refused(why); }
   // For whoever holds a lease, at home.
   resource_type& resource() noexcept { return tenant_.resource(); }
 
@@ -208,6 +216,7 @@ class home final : public home_base {
   std::optional<asio::strand<Executor>> strand_;
   tenant<Resource, Observer> tenant_;
   Executor inner_executor_;
+  coroutine_watch coroutines_;
   std::optional<work_t<Executor>> closing_work_;
 };
 

@@ -49,6 +49,9 @@ class home_occupancy {
   // Before it is submitted.
   void stamp(home_task& task, std::uint32_t lease) const noexcept { task.set_stamp(gate_.stamp(lease)); }
 
+  // How many cancellations of all there have been.
+  std::uint32_t epoch() const noexcept { return gate_.epoch(); }
+
   // From here on nothing is admitted.
   void begin_close() noexcept { gate_.stop_admission(); }
   bool closed() const noexcept { return gate_.closed(); }

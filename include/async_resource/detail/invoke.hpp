@@ -30,6 +30,17 @@ namespace asyncres {
 inline namespace v0 {
 namespace detail {
 
+// What admission gave, until there is something to be queued. An owner, since the block may have become the last one.
+template <class Home>
+struct place_guard {
+  home_ref<Home> home;
+
+  ~place_guard() {
+    if (home) home->give_back_place();
+  }
+  void keep() noexcept { (void)std::exchange(home, {}); }
+};
+
 // The initiation of async_invoke: what it needs, until there is a handler.
 template <class Home, class Function>
 class initiate_invoke {
@@ -61,12 +72,12 @@ class initiate_invoke {
 
     const auto allocator = task_type::allocator_of(local);
     task_type* task = nullptr;
-    place_guard place{refused || !needs_admission<Function> || !home.bounded() ? home_ref<Home>() : home_};
+    place_guard<Home> place{refused || !needs_admission<Function> || !home.bounded() ? home_ref<Home>() : home_};
     // Pinned until it is home's, or on its way back: until then it is nobody's, and may keep home's context at work.
     std::optional<context_pin> pin;
     if (home.pin(pin))
       task = make_block<task_type>(allocator, std::move(home_), std::move(function_), std::move(local));
-    if (task) (void)std::exchange(place.home, {});
+    if (task) place.keep();
     if (!task) return reject(home, std::move(local), errc::closed);
     if (refused) return task->reject(refused, pin);
     task->start(pin);
@@ -79,14 +90,6 @@ class initiate_invoke {
   Function&& function() noexcept { return std::move(function_); }
 
  private:
-  // What admission gave, until there is something to be queued. An owner, since the block may have become the last one.
-  struct place_guard {
-    home_ref<Home> home;
-    ~place_guard() {
-      if (home) home->give_back_place();
-    }
-  };
-
   template <class Handler>
   void reject(Home& home, Handler handler, std::error_code error) {
     [[maybe_unused]] const Function unused = std::move(function_);

@@ -14,6 +14,7 @@
 
 #include <async_resource/detail/home_base.hpp>
 #include <async_resource/detail/home_ref.hpp>
+#include <async_resource/detail/outcome.hpp>
 #include <async_resource/detail/task.hpp>
 #include <async_resource/detail/tenant.hpp>
 #include <async_resource/detail/user_code.hpp>
@@ -21,9 +22,6 @@
 namespace asyncres {
 inline namespace v0 {
 namespace detail {
-
-struct counted_at_end_t {};
-inline constexpr counted_at_end_t counted_at_end{};
 
 // A lease, as home sees it, and the task that ends it there.
 //
@@ -36,18 +34,19 @@ class lease_hold final : public home_task {
   explicit lease_hold(home_ref<Home> home) : home_(std::move(home)), number_(home_->next_lease()) {
     set_stamp({0, number_, {}});
   }
-  // For an operation that has not ended when it gets the lease, but when it says finish().
-  lease_hold(home_ref<Home> home, counted_at_end_t) : lease_hold(std::move(home)) { counted_at_end_ = true; }
 
   const home_ref<Home>& home() const noexcept { return home_; }
   std::uint32_t number() const noexcept { return number_; }
   void commit() noexcept { committed_ = true; }
-  bool counted_at_end() const noexcept { return counted_at_end_; }
-  // Its function has been called; it is through, and may have failed with something.
+  // For an operation that has not ended when it gets the lease, but when it says so: its function has been called; it is
+  // through, and may have failed with something.
   void note_called() noexcept { called_ = true; }
   void finish(std::exception_ptr failure) noexcept {
     end_ = called_ ? ending::finished : ending::uncalled;
-    failure_ = std::move(failure);
+    if (called_)
+      failure_ = std::move(failure);
+    else
+      why_uncalled_ = to_error_code(failure);  // Now: it is the handler's soon.
   }
 
   // This thread blocks to get it.
@@ -76,7 +75,7 @@ class lease_hold final : public home_task {
       const user_code now(&home);
       switch (end_) {
         case ending::finished: home_->note_ended(failure_); break;
-        case ending::uncalled: home_->note_uncalled(); break;
+        case ending::uncalled: home_->note_uncalled(why_uncalled_); break;
         case ending::released:
           if (used_ && !committed_) home_->roll_back();
       }
@@ -98,10 +97,10 @@ class lease_hold final : public home_task {
   bool held_ = false;
   bool used_ = false;
   bool committed_ = false;
-  bool counted_at_end_ = false;
   bool called_ = false;
   ending end_ = ending::released;
   std::exception_ptr failure_;
+  std::error_code why_uncalled_;
   std::thread::id waiter_;
 };
 
@@ -127,7 +126,7 @@ struct leasing {
     return Lease(std::move(hold));
   }
   void note_waiter() noexcept { hold->note_waiter(); }
-  bool ends_later() const noexcept { return hold->counted_at_end(); }
+  bool ends_later() const noexcept { return false; }
 };
 
 template <class Lease, class Home>
