@@ -95,6 +95,21 @@ TEMPLATE_TEST_CASE("what a coroutine function throws reaches the handler, and is
   CHECK(stats.completed == 0);
 }
 
+TEST_CASE("a coroutine function may be one of home's own executor", "[async_resource][coroutine_functions]") {
+  asio::io_context context;
+  const async_resource<asio::any_io_executor, int> resource(context, 7);
+  using executor = decltype(resource)::executor_type;
+  int result = 0;
+  resource.async_invoke(
+      [](int& n) -> asio::awaitable<int, executor> {
+        co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable_t<executor>());
+        co_return n;
+      },
+      [&](std::exception_ptr, int n) { result = n; });
+  context.run();
+  CHECK(result == 7);
+}
+
 TEMPLATE_TEST_CASE("cancelling reaches into a coroutine function, also from another thread",
                    "[async_resource][coroutine_functions]", ASYNC_RESOURCE_TEST_CONTEXTS) {
   TestType home;

@@ -173,6 +173,11 @@ struct use_form<Function, Resource> {
   using raw_result = std::invoke_result_t<Function, Resource&, std::error_code&, cancellation_view>;
 };
 
+// A function that returns an asio::awaitable, where the resource is.
+template <class Function, class Resource>
+concept coroutine_function =
+    use_form<Function, Resource>::fits && is_awaitable<typename use_form<Function, Resource>::raw_result>;
+
 // How such a call ends.
 template <class Function, class Resource>
 struct outcome_of_use

@@ -72,7 +72,7 @@ class lease {
    */
   template <class Function, class Token = detail::default_token_t<Executor>>
   auto async_invoke(Function&& function, Token&& token = Token()) const {
-    if constexpr (detail::check_function<Function, Resource>()) {
+    if constexpr (detail::check_plain_function<Function, Resource>()) {
       using leased = detail::leased<std::decay_t<Function>>;
       using initiation = detail::initiate_invoke<home_type, leased>;
       if (!hold_) throw std::system_error(errc::closed);

@@ -147,7 +147,7 @@ class async_resource_pool {
    */
   template <class Function, class Token = detail::default_token_t<Executor>>
   auto async_invoke(Function&& function, Token&& token = Token()) const {
-    if constexpr (detail::check_function<Function, Resource>()) {
+    if constexpr (detail::check_plain_function<Function, Resource>()) {
       using initiation = detail::initiate_pool_invoke<state_type, std::decay_t<Function>>;
       return detail::initiate<typename initiation::outcome_type::signature>(
           initiation(state_, std::forward<Function>(function)), std::forward<Token>(token));
@@ -165,7 +165,7 @@ class async_resource_pool {
   template <class Key, class Function, class Token = detail::default_token_t<Executor>>
   auto async_invoke_on(const Key& key, Function&& function, Token&& token = Token()) const {
     static_assert(detail::hashable<Key>, "async_resource: there is no std::hash for the key");
-    if constexpr (detail::check_function<Function, Resource>() && detail::hashable<Key>) {
+    if constexpr (detail::check_plain_function<Function, Resource>() && detail::hashable<Key>) {
       using initiation = detail::initiate_pool_invoke_on<state_type, std::decay_t<Function>>;
       return detail::initiate<typename initiation::outcome_type::signature>(
           initiation(state_, std::hash<Key>()(key), std::forward<Function>(function)), std::forward<Token>(token));

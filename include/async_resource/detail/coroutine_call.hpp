@@ -5,8 +5,6 @@
 #ifndef ASYNC_RESOURCE_DETAIL_COROUTINE_CALL_HPP
 #define ASYNC_RESOURCE_DETAIL_COROUTINE_CALL_HPP
 
-#include <concepts>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -83,11 +81,6 @@ class initiate_coroutine {
   home_ref<Home> home_;
   std::unique_ptr<Function> function_;
 };
-
-// A function that returns an asio::awaitable, where the resource is.
-template <class Function, class Resource>
-concept coroutine_function =
-    std::invocable<Function&, Resource&> && is_awaitable<std::invoke_result_t<Function&, Resource&>>;
 
 }  // namespace detail
 }  // namespace v0

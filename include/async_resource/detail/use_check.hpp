@@ -5,9 +5,11 @@
 #ifndef ASYNC_RESOURCE_DETAIL_USE_CHECK_HPP
 #define ASYNC_RESOURCE_DETAIL_USE_CHECK_HPP
 
+#include <concepts>
 #include <type_traits>
 
 #include <async_resource/concepts.hpp>
+#include <async_resource/detail/asio.hpp>
 #include <async_resource/detail/executor.hpp>
 
 namespace asyncres {
@@ -31,6 +33,41 @@ constexpr bool check_function() {
                 "async_resource: the function does not fit: it must be callable as f(Resource&) or "
                 "f(Resource&, std::error_code&), each with or without a cancellation_view as last argument");
   return operation_on<Function, Resource>;
+}
+
+// The same where the function may be a coroutine.
+template <class Function, class Executor, class Resource>
+constexpr bool check_function_at_home() {
+  using function = std::decay_t<Function>;
+  if constexpr (coroutine_function<function, Resource>) {
+    using form = use_form<function, Resource>;
+    using executor = typename form::raw_result::executor_type;
+    constexpr bool is_plain = !form::has_view && !form::has_code;
+    constexpr bool may_run_at_home = std::constructible_from<executor, const asio::strand<Executor>&>;
+    static_assert(is_plain,
+                  "async_resource: the function is a coroutine, and takes more than the resource: give it as "
+                  "f(Resource&), have it throw, and look at its own cancellation state "
+                  "(asio::this_coro::cancellation_state)");
+    static_assert(may_run_at_home,
+                  "async_resource: the function is a coroutine whose executor cannot be the resource's strand: return "
+                  "asio::awaitable<T>, or asio::awaitable<T, E> with the resource's executor_type for E");
+    return is_plain && may_run_at_home;
+  } else {
+    return check_function<Function, Resource>();
+  }
+}
+
+// The same where it may not.
+template <class Function, class Resource>
+constexpr bool check_plain_function() {
+  constexpr bool is_plain = !coroutine_function<std::decay_t<Function>, Resource>;
+  static_assert(is_plain,
+                "async_resource: the function is a coroutine, which only an async_resource takes: hold a lease, from "
+                "async_lease(), and co_await between the functions that are run by way of it");
+  if constexpr (is_plain)
+    return check_function<Function, Resource>();
+  else
+    return false;
 }
 
 }  // namespace detail
