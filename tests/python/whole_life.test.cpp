@@ -112,6 +112,23 @@ TEST_CASE("an interpreter goes down from a handler of atexit()", "[python][whole
   CHECK(status == 0);
 }
 
+TEST_CASE("a handler of atexit() may call Python through PyGILState, after other threads have called",
+          "[python][whole_life]") {
+  environment world(R"(
+import atexit, ctypes, os
+def run(request):
+    foreign = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 42)
+    atexit.register(lambda: os.write(int(request), b'.' * (foreign() == 42)))
+    return b'registered'
+)");
+  asio::thread_pool pool(1);
+  event called;
+  const asyncres::python_app app(pool, world.python(), "app:run");
+  CHECK(ask(app, std::to_string(called.write_end())) == "registered");
+  world.stop();
+  called.wait();
+}
+
 TEST_CASE("an interpreter goes down when a signal comes, with calls on their way", "[python][whole_life]") {
   environment world(blocking);
   running<asio::thread_pool> home;

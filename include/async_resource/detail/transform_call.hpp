@@ -28,10 +28,6 @@ class callback_arguments {
  public:
   void set(Args... args) noexcept { args_.emplace(std::move(args)...); }
   void reset() noexcept { args_.reset(); }
-  void take(callback_arguments&& other) noexcept {
-    if (other.args_) args_.emplace(std::move(other.args_).value());
-  }
-
   // Takes over what another was given. They move without throwing: check_transform() has seen to that.
   void take(callback_arguments&& other) noexcept { args_.emplace(std::move(other.args_).value()); }
 
