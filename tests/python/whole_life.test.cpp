@@ -117,7 +117,7 @@ TEST_CASE("a handler of atexit() may call Python through PyGILState, after other
   environment world(R"(
 import atexit, ctypes, os
 def run(request):
-    foreign = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 42)
+    foreign = ctypes.PYFUNCTYPE(ctypes.c_int)(lambda: 42)  # called with the GIL held
     atexit.register(lambda: os.write(int(request), b'.' * (foreign() == 42)))
     return b'registered'
 )");
