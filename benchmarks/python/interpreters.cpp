@@ -2,7 +2,8 @@
 // Distributed under the Boost Software License, Version 1.0. (See accompanying file LICENSE or copy at
 // https://www.boost.org/LICENSE_1_0.txt)
 
-// What two sub-interpreters with a GIL of their own do in the time of one: calls that compute, submitted in this process.
+// What two sub-interpreters with a GIL of their own do in the time of one: calls that compute, submitted in this
+// process.
 //
 //   interpreters --app-dir benchmarks/python --app apps:busy --rounds 9
 

@@ -139,8 +139,8 @@ class async_resource {
    * `not_enough_memory`, anything else `errc::exception`. On failure the result is `R()`.
    *
    * A function that returns `asio::awaitable<R>` is a coroutine, which runs at home too, and has the resource to itself
-   * until it has finished, as if it held a lease; cancelling reaches into it, by its own cancellation state. It allocates,
-   * and takes nothing but the resource: neither an error_code nor a cancellation_view.
+   * until it has finished, as if it held a lease; cancelling reaches into it, by its own cancellation state. It
+   * allocates, and takes nothing but the resource: neither an error_code nor a cancellation_view.
    *
    * The result comes away from home, so it must be a value: default-constructible and movable, no reference, and no
    * pointer, `reference_wrapper` or borrowed view unless `may_leave_home` says so. If moving it throws on the way, the

@@ -62,8 +62,8 @@ struct coroutine_slot {
 
 // One use of a resource by a coroutine function, in one block, with its completion.
 //
-//   queued      for the function's turn: owned by home's queue, until that runs, fails or abandons it. What ends it here
-//               goes back directly
+//   queued      for the function's turn: owned by home's queue, until that runs, fails or abandons it. What ends it
+//               here goes back directly
 //   granted     on its way out of the drain, in the strand's own queue: no function runs within another
 //   running     owned by the coroutine (coroutine_stay.hpp)
 //   returning   on its way back (completion.hpp)

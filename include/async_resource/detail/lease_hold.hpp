@@ -38,8 +38,8 @@ class lease_hold final : public home_task {
   const home_ref<Home>& home() const noexcept { return home_; }
   std::uint32_t number() const noexcept { return number_; }
   void commit() noexcept { committed_ = true; }
-  // For an operation that has not ended when it gets the lease, but when it says so: its function has been called; it is
-  // through, and may have failed with something.
+  // For an operation that has not ended when it gets the lease, but when it says so: its function has been called; it
+  // is through, and may have failed with something.
   void note_called() noexcept { called_ = true; }
   void finish(std::exception_ptr failure) noexcept {
     end_ = called_ ? ending::finished : ending::uncalled;

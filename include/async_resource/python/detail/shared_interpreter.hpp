@@ -84,8 +84,9 @@ class shared_interpreter {
     end_dependents();  // those of the last ones inside
   }
 
-  // Closed, and a state that was not made here is attached. Since 3.12 CPython has a thread that deletes another's state
-  // forget its own, so that PyGILState_Ensure() would fail from then on: those of the main one are left for its end.
+  // Closed, and a state that was not made here is attached. Since 3.12 CPython has a thread that deletes another's
+  // state forget its own, so that PyGILState_Ensure() would fail from then on: those of the main one are left for its
+  // end.
   void delete_states() noexcept {
     if (forked() || (PY_VERSION_HEX >= 0x030C0000 && is_main())) return;
     for (PyThreadState* const state : take(states_)) {
